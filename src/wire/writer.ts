@@ -1,0 +1,100 @@
+/**
+ * Grows a message body. Little-endian. What pointers point to is kept until `finish`, which appends it after the fixed part
+ * (spec §2.1) and fills the offsets in. A writer may be used again after `finish`.
+ */
+import { WireError } from '../errors.ts';
+
+export class Writer {
+  private buffer: Uint8Array;
+  private deferred: { at: number; write: (w: Writer) => void }[] = [];
+  pos = 0;
+
+  constructor(capacity = 256) {
+    this.buffer = new Uint8Array(capacity);
+  }
+
+  /** Makes room for `size` bytes and returns where they start. */
+  reserve(size: number): number {
+    const at = this.pos;
+    if (at + size > this.buffer.length) {
+      const wider = new Uint8Array(Math.max(this.buffer.length * 2, at + size));
+      wider.set(this.buffer.subarray(0, at));
+      this.buffer = wider;
+    }
+    this.pos = at + size;
+    return at;
+  }
+
+  u8(value: number): void {
+    this.fit(value, 0, 0xff);
+    const at = this.reserve(1);
+    this.buffer[at] = value;
+  }
+
+  u16(value: number): void {
+    this.fit(value, 0, 0xffff);
+    const at = this.reserve(2);
+    this.buffer[at] = value;
+    this.buffer[at + 1] = value >>> 8;
+  }
+
+  u32(value: number): void {
+    this.fit(value, 0, 0xffffffff);
+    this.patch(this.reserve(4), value);
+  }
+
+  i16(value: number): void {
+    this.fit(value, -0x8000, 0x7fff);
+    this.u16(value & 0xffff);
+  }
+
+  i32(value: number): void {
+    this.fit(value, -0x80000000, 0x7fffffff);
+    this.patch(this.reserve(4), value);
+  }
+
+  u64(value: bigint): void {
+    if (value < 0n || value > 0xffff_ffff_ffff_ffffn) throw new WireError('range', this.pos, `${value} is not a u64`);
+    const at = this.reserve(8);
+    this.patch(at, Number(value & 0xffff_ffffn));
+    this.patch(at + 4, Number(value >> 32n));
+  }
+
+  bytes(value: Uint8Array): void {
+    const at = this.reserve(value.length);
+    this.buffer.set(value, at);
+  }
+
+  /** Writes a 32-bit offset now and, at `finish`, what it points to. */
+  pointer(write: (w: Writer) => void): void {
+    this.deferred.push({ at: this.reserve(4), write });
+  }
+
+  /** Overwrites four bytes that were written before. */
+  patch(at: number, value: number): void {
+    const b = this.buffer;
+    b[at] = value;
+    b[at + 1] = value >>> 8;
+    b[at + 2] = value >>> 16;
+    b[at + 3] = value >>> 24;
+  }
+
+  /** Appends what pointers point to and returns a copy of the body. */
+  finish(): Uint8Array {
+    for (let i = 0; i < this.deferred.length; i++) {
+      const { at, write } = this.deferred[i]!;
+      this.patch(at, this.pos);
+      write(this);
+    }
+    this.deferred = [];
+    const body = this.buffer.slice(0, this.pos);
+    this.pos = 0;
+    return body;
+  }
+
+  private fit(value: number, low: number, high: number): void {
+    if (!(value >= low && value <= high) || !Number.isInteger(value)) {
+      throw new WireError('range', this.pos, `${value} is not between ${low} and ${high}`);
+    }
+  }
+}
