@@ -1,0 +1,392 @@
+/**
+ * Decoder of GLZ images: LZ whose matches may also point into earlier pictures of the session. A decoding that meets a
+ * picture which has not arrived stops there and can be resumed. INVARIANT: a match stays inside the picture it points
+ * into, and no picture older than the header's window head is ever read.
+ */
+import { ImageError } from './error.ts';
+import type { GlzWindow } from './glz-window.ts';
+import { LZ_MAGIC, LZ_VERSION, LzType } from './lz.ts';
+import { checkSameSize, flipRows, type ImageSize, type Pixels, targetWords, toPixels } from './pixels.ts';
+
+export const GLZ_HEADER_BYTES = 33;
+
+export interface GlzHeader {
+  /** RGB16, RGB24, RGB32 or RGBA of `LzType`. */
+  readonly type: number;
+  readonly topDown: boolean;
+  readonly width: number;
+  readonly height: number;
+  readonly stride: number;
+  /** The picture's number; pictures of all display channels of a session are counted together. */
+  readonly id: number;
+  /** How many pictures back the window begins. */
+  readonly winHeadDist: number;
+}
+
+/** Reads the 33 bytes before the data; all numbers are big-endian. Throws `ImageError`. */
+export function readGlzHeader(bytes: Uint8Array): GlzHeader {
+  if (bytes.length < GLZ_HEADER_BYTES) throw new ImageError('truncated', 'no complete GLZ header', bytes.length);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  if (view.getUint32(0) !== LZ_MAGIC || view.getUint32(4) !== LZ_VERSION) {
+    throw new ImageError('magic', 'not a GLZ image of version 1.1');
+  }
+  const kind = view.getUint8(8);
+  const type = kind & 15;
+  if (type < LzType.RGB16 || type > LzType.RGBA) throw new ImageError('type', `${type} is no GLZ type`, 8);
+  const id = view.getUint32(21) * 2 ** 32 + view.getUint32(25);
+  const winHeadDist = view.getUint32(29);
+  if (!Number.isSafeInteger(id + 1)) throw new ImageError('data', 'a picture number beyond 2^53', 21);
+  if (winHeadDist > id) throw new ImageError('reference', 'a window that begins before the first picture', 29);
+  return {
+    type,
+    topDown: kind >> 4 !== 0,
+    width: view.getUint32(9),
+    height: view.getUint32(13),
+    stride: view.getUint32(17),
+    id,
+    winHeadDist,
+  };
+}
+
+export interface GlzOptions {
+  /** Where to copy the pixels, instead of sharing them with the window; see `targetWords`. */
+  readonly target?: Uint8Array | undefined;
+}
+
+/**
+ * Starts decoding a GLZ image. Look at `missing` of what it gives: undefined means that the picture is complete. `size`
+ * is what the message's image descriptor declared. Throws `ImageError`.
+ */
+export function decodeGlz(
+  window: GlzWindow,
+  bytes: Uint8Array,
+  size: ImageSize,
+  options: GlzOptions = {},
+): GlzDecoding {
+  const decoding = new GlzDecoding(window, bytes, size, options);
+  decoding.resume();
+  return decoding;
+}
+
+/** Decodes a GLZ image and waits for the pictures that it points into, however long they take (see `GlzWindow.arrival`). */
+export async function decodeGlzWhenReady(
+  window: GlzWindow,
+  bytes: Uint8Array,
+  size: ImageSize,
+  options: GlzOptions = {},
+): Promise<Pixels> {
+  const decoding = decodeGlz(window, bytes, size, options);
+  while (decoding.missing !== undefined) {
+    await window.arrival(decoding.missing);
+    decoding.resume();
+  }
+  return decoding.pixels;
+}
+
+/** A GLZ image that is decoded as far as the window allows. */
+export class GlzDecoding {
+  readonly header: GlzHeader;
+  /** The picture that must arrive before `resume` can go on; undefined when this one is complete. */
+  missing: number | undefined;
+  readonly #window: GlzWindow;
+  readonly #options: GlzOptions;
+  readonly #cursor: Cursor;
+  #alphaPass = false;
+  #ownsBytes = false;
+  #pixels: Pixels | undefined;
+
+  constructor(window: GlzWindow, bytes: Uint8Array, size: ImageSize, options: GlzOptions) {
+    const header = readGlzHeader(bytes);
+    checkSameSize(header.width, header.height, size);
+    const wanted = header.width * [2, 3, 4, 4][header.type - LzType.RGB16]!;
+    if (header.stride !== wanted) throw new ImageError('size', `a stride of ${header.stride}, not ${wanted}`, 17);
+    const count = header.width * header.height;
+    if (count > (bytes.length - GLZ_HEADER_BYTES) * 255) {
+      throw new ImageError('truncated', `${bytes.length} bytes cannot hold ${count} pixels`, bytes.length);
+    }
+    window.admit(header.id);
+    this.header = header;
+    this.#window = window;
+    this.#options = options;
+    this.#cursor = { bytes, ip: GLZ_HEADER_BYTES, op: 0, out: new Uint32Array(count), ...header };
+  }
+
+  /** The picture. It may share its bytes with the window: never write to them. Throws if `missing` is set. */
+  get pixels(): Pixels {
+    if (this.#pixels === undefined) throw new ImageError('window', `picture ${this.missing} has not arrived`);
+    return this.#pixels;
+  }
+
+  /** Goes on after `missing` has arrived; it may then name another picture. Throws `ImageError`. */
+  resume(): void {
+    if (this.#pixels !== undefined) return;
+    const cursor = this.#cursor;
+    const { type, id, winHeadDist } = this.header;
+    this.missing = undefined;
+    if (!this.#alphaPass) {
+      const dist = type === LzType.RGB16 ? glzRgb16(cursor, this.#window) : glzRgb32(cursor, this.#window);
+      if (dist !== 0) {
+        this.#suspend(id - dist);
+        return;
+      }
+      this.#alphaPass = true;
+      cursor.op = 0;
+    }
+    if (type === LzType.RGBA) {
+      const dist = glzAlpha(cursor, this.#window);
+      if (dist !== 0) {
+        this.#suspend(id - dist);
+        return;
+      }
+    }
+    this.#window.add(id, cursor.out, id - winHeadDist);
+    this.#pixels = this.#present();
+  }
+
+  #suspend(missing: number): void {
+    // The caller's bytes belong to a frame that may be overwritten while we wait.
+    if (!this.#ownsBytes) this.#cursor.bytes = this.#cursor.bytes.slice();
+    this.#ownsBytes = true;
+    this.missing = missing;
+  }
+
+  #present(): Pixels {
+    const { type, width, height, topDown } = this.header;
+    const held = this.#cursor.out;
+    const { target } = this.#options;
+    if (topDown && target === undefined) return toPixels(width, height, held, type === LzType.RGBA);
+    const words = targetWords(held.length, target);
+    words.set(held);
+    if (!topDown) flipRows(words, width, height);
+    return toPixels(width, height, words, type === LzType.RGBA);
+  }
+}
+
+interface Cursor {
+  bytes: Uint8Array;
+  /** Where the next literal or match begins; when a loop stops for a missing picture, the match that needs it. */
+  ip: number;
+  op: number;
+  readonly out: Uint32Array;
+  readonly id: number;
+  readonly winHeadDist: number;
+}
+
+function fail(fault: 'truncated' | 'overrun' | 'reference', at: number): never {
+  const detail = {
+    truncated: 'the data ends within the picture',
+    overrun: 'more pixels than the picture has',
+    reference: 'a match outside the picture it points into, or outside the window',
+  };
+  throw new ImageError(fault, detail[fault], at);
+}
+
+// The loops give 0 when the picture is full, or the distance to the picture that is missing. A match: three bits of
+// length (7: more bytes follow until one is below 255), a bit that says how the rest is laid out, then 12, 17 or 25 bits
+// of pixel distance and 0 to 30 bits of picture distance. Within the same picture the pixel distance counts back and is
+// biased by one; in another it counts from its start. They are kept apart for speed, as in lz.ts.
+
+const BLOCK = 24;
+
+function glzRgb32(cursor: Cursor, window: GlzWindow): number {
+  const { bytes: src, out, id, winHeadDist } = cursor;
+  const end = src.length;
+  const count = out.length;
+  const view = new DataView(src.buffer, src.byteOffset, end);
+  const wordEnd = end - 4;
+  let { ip, op } = cursor;
+  let lastDist = 0;
+  let lastWords = out;
+  while (op < count) {
+    const start = ip;
+    if (ip >= end) fail('truncated', ip);
+    const ctrl = src[ip++]!;
+    if (ctrl < 32) {
+      const stop = op + ctrl + 1;
+      if (stop > count) fail('overrun', ip);
+      const last = ip + ctrl * 3;
+      if (last <= wordEnd) {
+        for (; op < stop; op++, ip += 3) out[op] = view.getUint32(ip, true) & 0xffffff;
+      } else {
+        if (last + 3 > end) fail('truncated', ip);
+        for (; op < stop; op++, ip += 3) out[op] = src[ip]! | (src[ip + 1]! << 8) | (src[ip + 2]! << 16);
+      }
+      continue;
+    }
+    let length = ctrl >> 5;
+    if (length === 7) {
+      let more = 255;
+      while (more === 255 && ip < end) length += more = src[ip++]!;
+    }
+    if (ip + 2 > end) fail('truncated', ip);
+    let ofs = (ctrl & 15) | (src[ip++]! << 4);
+    const code = src[ip++]!;
+    const imageBytes = code >> 6;
+    let dist = 0;
+    if (ip + imageBytes + ((ctrl & 16) !== 0 ? (code >> 5) & 1 : 0) > end) fail('truncated', ip);
+    if ((ctrl & 16) === 0) {
+      dist = code & 0x3f;
+      for (let i = 0, shift = 6; i < imageBytes; i++, shift += 8) dist += src[ip++]! << shift;
+    } else {
+      ofs |= (code & 31) << 12;
+      for (let i = 0, shift = 0; i < imageBytes; i++, shift += 8) dist += src[ip++]! << shift;
+      if ((code & 32) !== 0) ofs |= src[ip++]! << 17;
+    }
+    const stop = op + length;
+    if (stop > count) fail('overrun', ip);
+    if (dist !== 0) {
+      if (dist !== lastDist) {
+        if (dist > winHeadDist) fail('reference', ip);
+        const words = window.words(id - dist);
+        if (words === undefined) {
+          cursor.ip = start;
+          cursor.op = op;
+          return dist;
+        }
+        lastDist = dist;
+        lastWords = words;
+      }
+      if (ofs + length > lastWords.length) fail('reference', ip);
+      if (length > 2 * BLOCK) {
+        out.set(lastWords.subarray(ofs, ofs + length), op);
+        op = stop;
+      } else for (; op < stop; op++, ofs++) out[op] = lastWords[ofs]!;
+      continue;
+    }
+    let ref = op - ofs - 1;
+    if (ref < 0) fail('reference', ip);
+    if (ofs === 0) {
+      const word = out[ref]!;
+      if (length > BLOCK) {
+        out.fill(word, op, stop);
+        op = stop;
+      } else for (; op < stop; op++) out[op] = word;
+    } else if (length > BLOCK && ofs >= length) {
+      out.copyWithin(op, ref, ref + length);
+      op = stop;
+    } else for (; op < stop; op++, ref++) out[op] = out[ref]!;
+  }
+  cursor.ip = ip;
+  return 0;
+}
+
+function glzRgb16(cursor: Cursor, window: GlzWindow): number {
+  const { bytes: src, out, id, winHeadDist } = cursor;
+  const end = src.length;
+  const count = out.length;
+  let { ip, op } = cursor;
+  while (op < count) {
+    const start = ip;
+    if (ip >= end) fail('truncated', ip);
+    const ctrl = src[ip++]!;
+    if (ctrl < 32) {
+      const stop = op + ctrl + 1;
+      if (stop > count) fail('overrun', ip);
+      if (ip + ctrl * 2 + 2 > end) fail('truncated', ip);
+      for (; op < stop; op++, ip += 2) {
+        const color = (src[ip]! << 8) | src[ip + 1]!;
+        const spread = ((color & 0x7c00) << 9) | ((color & 0x3e0) << 6) | ((color & 31) << 3);
+        out[op] = spread | ((spread >> 5) & 0x070707);
+      }
+      continue;
+    }
+    let length = ctrl >> 5;
+    if (length === 7) {
+      let more = 255;
+      while (more === 255 && ip < end) length += more = src[ip++]!;
+    }
+    if (ip + 2 > end) fail('truncated', ip);
+    let ofs = (ctrl & 15) | (src[ip++]! << 4);
+    const code = src[ip++]!;
+    const imageBytes = code >> 6;
+    let dist = 0;
+    if (ip + imageBytes + ((ctrl & 16) !== 0 ? (code >> 5) & 1 : 0) > end) fail('truncated', ip);
+    if ((ctrl & 16) === 0) {
+      dist = code & 0x3f;
+      for (let i = 0, shift = 6; i < imageBytes; i++, shift += 8) dist += src[ip++]! << shift;
+    } else {
+      ofs |= (code & 31) << 12;
+      for (let i = 0, shift = 0; i < imageBytes; i++, shift += 8) dist += src[ip++]! << shift;
+      if ((code & 32) !== 0) ofs |= src[ip++]! << 17;
+    }
+    length += 1;
+    const stop = op + length;
+    if (stop > count) fail('overrun', ip);
+    let from = out;
+    let ref = op - ofs - 1;
+    if (dist !== 0) {
+      if (dist > winHeadDist) fail('reference', ip);
+      const words = window.words(id - dist);
+      if (words === undefined) {
+        cursor.ip = start;
+        cursor.op = op;
+        return dist;
+      }
+      from = words;
+      ref = ofs;
+      if (ref + length > from.length) fail('reference', ip);
+    } else if (ref < 0) fail('reference', ip);
+    for (; op < stop; op++, ref++) out[op] = from[ref]!;
+  }
+  cursor.ip = ip;
+  return 0;
+}
+
+/** The alpha pass: a unit is the highest byte of a word, in this picture and in others. */
+function glzAlpha(cursor: Cursor, window: GlzWindow): number {
+  const { bytes: src, out, id, winHeadDist } = cursor;
+  const end = src.length;
+  const count = out.length;
+  let { ip, op } = cursor;
+  while (op < count) {
+    const start = ip;
+    if (ip >= end) fail('truncated', ip);
+    const ctrl = src[ip++]!;
+    if (ctrl < 32) {
+      const stop = op + ctrl + 1;
+      if (stop > count) fail('overrun', ip);
+      if (ip + ctrl + 1 > end) fail('truncated', ip);
+      for (; op < stop; op++) out[op] = (out[op]! & 0xffffff) | (src[ip++]! << 24);
+      continue;
+    }
+    let length = ctrl >> 5;
+    if (length === 7) {
+      let more = 255;
+      while (more === 255 && ip < end) length += more = src[ip++]!;
+    }
+    if (ip + 2 > end) fail('truncated', ip);
+    let ofs = (ctrl & 15) | (src[ip++]! << 4);
+    const code = src[ip++]!;
+    const imageBytes = code >> 6;
+    let dist = 0;
+    if (ip + imageBytes + ((ctrl & 16) !== 0 ? (code >> 5) & 1 : 0) > end) fail('truncated', ip);
+    if ((ctrl & 16) === 0) {
+      dist = code & 0x3f;
+      for (let i = 0, shift = 6; i < imageBytes; i++, shift += 8) dist += src[ip++]! << shift;
+    } else {
+      ofs |= (code & 31) << 12;
+      for (let i = 0, shift = 0; i < imageBytes; i++, shift += 8) dist += src[ip++]! << shift;
+      if ((code & 32) !== 0) ofs |= src[ip++]! << 17;
+    }
+    length += 2;
+    const stop = op + length;
+    if (stop > count) fail('overrun', ip);
+    let from = out;
+    let ref = op - ofs - 1;
+    if (dist !== 0) {
+      if (dist > winHeadDist) fail('reference', ip);
+      const words = window.words(id - dist);
+      if (words === undefined) {
+        cursor.ip = start;
+        cursor.op = op;
+        return dist;
+      }
+      from = words;
+      ref = ofs;
+      if (ref + length > from.length) fail('reference', ip);
+    } else if (ref < 0) fail('reference', ip);
+    for (; op < stop; op++, ref++) out[op] = (out[op]! & 0xffffff) | (from[ref]! & 0xff000000);
+  }
+  cursor.ip = ip;
+  return 0;
+}
