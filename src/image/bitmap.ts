@@ -3,7 +3,15 @@
  * numbers are spice.proto's bitmap_fmt. Rows are never read beyond the bytes given, whatever the stride says.
  */
 import { ImageError } from './error.ts';
-import { checkSize, expand555, type ImageSize, type Pixels, targetWords, toPixels } from './pixels.ts';
+import {
+  checkSize,
+  type DecodeOptions,
+  expand555,
+  type ImageSize,
+  type Pixels,
+  targetWords,
+  toPixels,
+} from './pixels.ts';
 
 /** spice.proto's bitmap_fmt. `16BIT` is x1r5g5b5, `24BIT` is B, G, R, `8BIT_A` is alpha alone. */
 export const BitmapFormat = {
@@ -48,7 +56,7 @@ export function bitmapRowBytes(format: number, width: number): number {
  * Decodes a raw bitmap (spice.proto's bitmap_data). The fourth byte is copied from 32BIT and RGBA, is the alpha in 8BIT_A
  * (colour black) and comes from the palette entry or is 0 elsewhere.
  */
-export function decodeBitmap(bitmap: Bitmap, options: { readonly target?: Uint8Array } = {}): Pixels {
+export function decodeBitmap(bitmap: Bitmap, options: DecodeOptions = {}): Pixels {
   const { width, height, format, stride, topDown, data } = bitmap;
   const rowBytes = checkRows(bitmap);
   const indexed = format <= BitmapFormat['8BIT'];

@@ -6,7 +6,15 @@
 import { ImageError } from './error.ts';
 import type { GlzWindow } from './glz-window.ts';
 import { LZ_MAGIC, LZ_VERSION, LzType } from './lz.ts';
-import { checkSameSize, flipRows, type ImageSize, type Pixels, targetWords, toPixels } from './pixels.ts';
+import {
+  checkSameSize,
+  type DecodeOptions,
+  flipRows,
+  type ImageSize,
+  type Pixels,
+  targetWords,
+  toPixels,
+} from './pixels.ts';
 
 export const GLZ_HEADER_BYTES = 33;
 
@@ -48,11 +56,6 @@ export function readGlzHeader(bytes: Uint8Array): GlzHeader {
   };
 }
 
-export interface GlzOptions {
-  /** Where to copy the pixels, instead of sharing them with the window; see `targetWords`. */
-  readonly target?: Uint8Array | undefined;
-}
-
 /**
  * Starts decoding a GLZ image. Look at `missing` of what it gives: undefined means that the picture is complete. `size`
  * is what the message's image descriptor declared. Throws `ImageError`.
@@ -61,7 +64,7 @@ export function decodeGlz(
   window: GlzWindow,
   bytes: Uint8Array,
   size: ImageSize,
-  options: GlzOptions = {},
+  options: DecodeOptions = {},
 ): GlzDecoding {
   const decoding = new GlzDecoding(window, bytes, size, options);
   decoding.resume();
@@ -73,7 +76,7 @@ export async function decodeGlzWhenReady(
   window: GlzWindow,
   bytes: Uint8Array,
   size: ImageSize,
-  options: GlzOptions = {},
+  options: DecodeOptions = {},
 ): Promise<Pixels> {
   const decoding = decodeGlz(window, bytes, size, options);
   while (decoding.missing !== undefined) {
@@ -89,13 +92,13 @@ export class GlzDecoding {
   /** The picture that must arrive before `resume` can go on; undefined when this one is complete. */
   missing: number | undefined;
   readonly #window: GlzWindow;
-  readonly #options: GlzOptions;
+  readonly #options: DecodeOptions;
   readonly #cursor: Cursor;
   #alphaPass = false;
   #ownsBytes = false;
   #pixels: Pixels | undefined;
 
-  constructor(window: GlzWindow, bytes: Uint8Array, size: ImageSize, options: GlzOptions) {
+  constructor(window: GlzWindow, bytes: Uint8Array, size: ImageSize, options: DecodeOptions) {
     const header = readGlzHeader(bytes);
     checkSameSize(header.width, header.height, size);
     const wanted = header.width * [2, 3, 4, 4][header.type - LzType.RGB16]!;

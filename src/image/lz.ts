@@ -5,7 +5,15 @@
  */
 import { BitmapFormat, expandIndices, type Palette } from './bitmap.ts';
 import { ImageError } from './error.ts';
-import { checkSameSize, flipRows, type ImageSize, type Pixels, targetWords, toPixels } from './pixels.ts';
+import {
+  checkSameSize,
+  type DecodeOptions,
+  flipRows,
+  type ImageSize,
+  type Pixels,
+  targetWords,
+  toPixels,
+} from './pixels.ts';
 
 /** The pixel types of LZ and GLZ headers. XXXA carries only alpha; RGBA is RGB followed by a pass of alpha. */
 export const LzType = {
@@ -55,11 +63,9 @@ export function readLzHeader(bytes: Uint8Array): LzHeader {
   };
 }
 
-export interface LzOptions {
+export interface LzOptions extends DecodeOptions {
   /** Needed by the palette types. */
   readonly palette?: Palette | undefined;
-  /** Where to put the pixels instead of a new array; see `targetWords`. */
-  readonly target?: Uint8Array | undefined;
 }
 
 /**

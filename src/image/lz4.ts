@@ -5,20 +5,23 @@
  */
 import { BitmapFormat, bitmapRowBytes, decodeBitmap } from './bitmap.ts';
 import { ImageError } from './error.ts';
-import { checkSize, flipRows, type ImageSize, type Pixels, targetWords, toPixels } from './pixels.ts';
+import {
+  checkSize,
+  type DecodeOptions,
+  flipRows,
+  type ImageSize,
+  type Pixels,
+  targetWords,
+  toPixels,
+} from './pixels.ts';
 
 export const LZ4_HEADER_BYTES = 2;
-
-export interface Lz4Options {
-  /** Where to put the pixels instead of a new array; see `targetWords`. */
-  readonly target?: Uint8Array | undefined;
-}
 
 /**
  * Decodes an LZ4 image. `size` is what the message's image descriptor declared: the image itself has none. The formats
  * are 16BIT, 24BIT, 32BIT (whose fourth byte is kept) and RGBA. Throws `ImageError`.
  */
-export function decodeLz4(bytes: Uint8Array, size: ImageSize, options: Lz4Options = {}): Pixels {
+export function decodeLz4(bytes: Uint8Array, size: ImageSize, options: DecodeOptions = {}): Pixels {
   const { width, height } = size;
   checkSize(width, height);
   if (bytes.length < LZ4_HEADER_BYTES) throw new ImageError('truncated', 'no complete LZ4 header', bytes.length);

@@ -36,6 +36,12 @@ export interface PixelSource {
   readonly stride?: number;
 }
 
+/** What every decoder lets its caller choose. */
+export interface DecodeOptions {
+  /** Where to put the pixels, instead of a new array; see `targetWords` for what it must be. */
+  readonly target?: Uint8Array | undefined;
+}
+
 /** Checks that a declared size is one that a surface can have. Throws `ImageError` "size". */
 export function checkSize(width: number, height: number): void {
   if (
