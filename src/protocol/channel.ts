@@ -6,9 +6,9 @@ import { WireError } from '../errors.ts';
 import { type Codec, decode, encode, type Fields, type Struct, struct } from '../wire/codec.ts';
 
 /** `control` messages are chart inputs; `data` messages take the fast path past the chart. */
-export type Path = 'control' | 'data';
+export type Lane = 'control' | 'data';
 
-export interface Message<Body = any, P extends Path = Path> {
+export interface Message<Body = any, P extends Lane = Lane> {
   readonly number: number;
   readonly codec: Codec<Body>;
   readonly path: P;
@@ -33,10 +33,18 @@ export const data = <F extends Fields>(number: number, fields: F, doc: string): 
   doc,
 });
 
+/** A data message whose layout is more than named fields. */
+export const laidOut = <T>(number: number, codec: Codec<T>, doc: string): Message<T, 'data'> => ({
+  number,
+  codec,
+  path: 'data',
+  doc,
+});
+
 type Event<Prefix extends string, M extends Messages> = {
   [K in keyof M & string]: { type: `${Prefix}.${K}`; body: M[K] extends Message<infer B> ? B : never };
 }[keyof M & string];
-type OnPath<M extends Messages, P extends Path> = {
+type OnPath<M extends Messages, P extends Lane> = {
   [K in keyof M as M[K] extends Message<any, P> ? K : never]: M[K];
 };
 
@@ -69,7 +77,7 @@ export interface Table {
 }
 
 /** Events of the messages that `side` receives on a channel. */
-export type Received<C extends Channel, S extends Side, P extends Path = Path> = S extends 'client'
+export type Received<C extends Channel, S extends Side, P extends Lane = Lane> = S extends 'client'
   ? Event<'msg', OnPath<C['server'], P>>
   : Event<'msgc', OnPath<C['client'], P>>;
 /** Events of the messages that `side` sends on a channel. */

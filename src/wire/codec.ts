@@ -4,6 +4,7 @@
  * INVARIANT: no codec allocates for a count before it has checked that the bytes left can hold it.
  */
 import { WireError } from '../errors.ts';
+import type { Step } from './layout.ts';
 import { Reader } from './reader.ts';
 import { Writer } from './writer.ts';
 
@@ -13,15 +14,26 @@ export interface Codec<T> {
   write(w: Writer, value: T): void;
 }
 
-/** What a codec is made of; enough to walk it without running it. `least` is the fewest bytes that it takes in place. */
+/**
+ * What a codec is made of; enough to walk it without running it. `least` is the fewest bytes that it takes in place.
+ * `mapped` wraps a layout whose value is another one than the bytes say; `custom` cannot be walked, but can be sampled.
+ */
 export type Parts = { readonly least: number } & (
   | { readonly kind: 'integer'; readonly bits: 8 | 16 | 32 | 64; readonly signed: boolean }
-  | { readonly kind: 'bytes'; readonly size: number | 'rest' | Codec<number>; readonly text?: boolean }
+  | { readonly kind: 'names'; readonly tag: Codec<number>; readonly names: Readonly<Record<string, number>> }
+  | {
+      readonly kind: 'bytes';
+      readonly size: number | 'rest' | Codec<number>;
+      readonly text?: boolean;
+      readonly pointed?: boolean;
+    }
   | { readonly kind: 'struct'; readonly fields: readonly (readonly [string, Codec<unknown>])[] }
+  | { readonly kind: 'layout'; readonly steps: readonly Step[] }
   | { readonly kind: 'array'; readonly count: number | 'rest' | Codec<number>; readonly item: Codec<unknown> }
   | { readonly kind: 'variant'; readonly tag: Codec<number>; readonly cases: Cases }
-  | { readonly kind: 'pointer'; readonly to: Codec<unknown>; readonly sized: boolean }
-  | { readonly kind: 'custom'; readonly name: string; readonly sample: () => unknown }
+  | { readonly kind: 'pointer'; readonly to: Codec<unknown>; readonly nullable: boolean }
+  | { readonly kind: 'mapped'; readonly inner: Codec<any>; from(inner: any): unknown }
+  | { readonly kind: 'custom'; readonly name: string; sample(random: (below: number) => number): unknown }
 );
 
 export type Value<C> = C extends Codec<infer T> ? T : never;
@@ -38,14 +50,44 @@ export const u16: Codec<number> = { parts: integer(16, false), read: (r) => r.u1
 export const u32: Codec<number> = { parts: integer(32, false), read: (r) => r.u32(), write: (w, v) => w.u32(v) };
 export const i16: Codec<number> = { parts: integer(16, true), read: (r) => r.i16(), write: (w, v) => w.i16(v) };
 export const i32: Codec<number> = { parts: integer(32, true), read: (r) => r.i32(), write: (w, v) => w.i32(v) };
+export const i64: Codec<bigint> = {
+  parts: integer(64, true),
+  read: (r) => BigInt.asIntN(64, r.u64()),
+  write(w, v) {
+    if (BigInt.asIntN(64, v) !== v) throw new WireError('range', w.pos, `${v} is not an i64`);
+    w.u64(BigInt.asUintN(64, v));
+  },
+};
 export const u64: Codec<bigint> = { parts: integer(64, false), read: (r) => r.u64(), write: (w, v) => w.u64(v) };
 
 /** A byte that is a truth value: 0 is false, everything else true. */
 export const bool: Codec<boolean> = {
-  parts: integer(8, false),
+  parts: { kind: 'mapped', inner: u8, from: (v) => v !== 0, least: 1 },
   read: (r) => r.u8() !== 0,
   write: (w, v) => w.u8(v ? 1 : 0),
 };
+
+/** A number that stands for a name. The value is the name; a number that has none is a `value` fault. */
+export function names<N extends Readonly<Record<string, number>>>(
+  tag: Codec<number>,
+  list: N,
+): Codec<keyof N & string> {
+  const byNumber = new Map(Object.entries(list).map(([name, number]) => [number, name]));
+  return {
+    parts: { kind: 'names', tag, names: list, least: tag.parts.least },
+    read(r) {
+      const at = r.pos;
+      const number = tag.read(r);
+      const name = byNumber.get(number);
+      if (name === undefined) throw new WireError('value', at, `unknown number ${number}`);
+      return name;
+    },
+    write(w, v) {
+      if (!Object.hasOwn(list, v)) throw new WireError('value', w.pos, `unknown name ${String(v)}`);
+      tag.write(w, list[v]!);
+    },
+  };
+}
 
 /** Everything up to the end of the body, as a view. */
 export const rest: Codec<Uint8Array> = {
@@ -74,7 +116,7 @@ export const sized = (size: Codec<number>): Codec<Uint8Array> => ({
   },
 });
 
-const utf8 = new TextDecoder();
+const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
 const encoder = new TextEncoder();
 
 const readText = (r: Reader, size: number): string => {
@@ -99,7 +141,7 @@ export const text = (size: Codec<number>): Codec<string> => ({
 
 /** u32 size (with the NUL), u32 offset; the text stands where the offset says. Size 0 or offset 0 is the empty text. */
 export const pointedText: Codec<string> = {
-  parts: { kind: 'bytes', size: u32, text: true, least: 8 },
+  parts: { kind: 'bytes', size: u32, text: true, pointed: true, least: 8 },
   read(r) {
     const size = r.u32();
     const offset = r.u32();
@@ -113,6 +155,21 @@ export const pointedText: Codec<string> = {
       at.bytes(raw);
       at.u8(0);
     });
+  },
+};
+
+/** u32 size, u32 offset; the bytes stand where the offset says, as a view. Size 0 is no bytes, whatever the offset. */
+export const pointedBytes: Codec<Uint8Array> = {
+  parts: { kind: 'bytes', size: u32, pointed: true, least: 8 },
+  read(r) {
+    const size = r.u32();
+    const offset = r.u32();
+    return size === 0 ? r.body.subarray(0, 0) : r.at(offset, (at) => at.bytes(size));
+  },
+  write(w, v) {
+    w.u32(v.length);
+    if (v.length === 0) w.u32(0);
+    else w.pointer((at) => at.bytes(v));
   },
 };
 
@@ -196,8 +253,9 @@ export function variant<C extends Cases>(tag: Codec<number>, cases: C): Codec<Va
       return { type: found.name, ...found.codec.read(r) } as Variant<C>;
     },
     write(w, v) {
-      const entry = cases[v.type as string];
-      if (entry === undefined) throw new WireError('value', w.pos, `unknown type ${String(v.type)}`);
+      const name = v.type as string;
+      const entry = Object.hasOwn(cases, name) ? cases[name] : undefined;
+      if (entry === undefined) throw new WireError('value', w.pos, `unknown type ${name}`);
       tag.write(w, entry[0]);
       entry[1].write(w, v);
     },
@@ -206,7 +264,7 @@ export function variant<C extends Cases>(tag: Codec<number>, cases: C): Codec<Va
 
 /** A u32 offset from the body's start to a `to`; 0 is null. */
 export const pointer = <T>(to: Codec<T>): Codec<T | null> => ({
-  parts: { kind: 'pointer', to, sized: false, least: 4 },
+  parts: { kind: 'pointer', to, nullable: true, least: 4 },
   read(r) {
     const offset = r.u32();
     return offset === 0 ? null : r.at(offset, (at) => to.read(at));
@@ -217,14 +275,26 @@ export const pointer = <T>(to: Codec<T>): Codec<T | null> => ({
   },
 });
 
+/** A u32 offset from the body's start to a `to` that must be there: null is a `pointer` fault. */
+export const pointed = <T>(to: Codec<T>): Codec<T> => ({
+  parts: { kind: 'pointer', to, nullable: false, least: 4 },
+  read(r) {
+    const at = r.pos;
+    const offset = r.u32();
+    if (offset === 0) throw new WireError('pointer', at, 'must not be null');
+    return r.at(offset, (there) => to.read(there));
+  },
+  write: (w, v) => w.pointer((at) => to.write(at, v)),
+});
+
 /** A codec that reads another one's value and turns it into something that is easier to hold. */
 export const mapped = <A, B>(codec: Codec<A>, from: (a: A) => B, to: (b: B) => A): Codec<B> => ({
-  parts: codec.parts,
+  parts: { kind: 'mapped', inner: codec, from, least: codec.parts.least },
   read: (r) => from(codec.read(r)),
   write: (w, v) => codec.write(w, to(v)),
 });
 
-/** Reads one value that must fill `body` up to its end, or further if `trailing` is allowed. */
+/** Reads one value from the start of `body`. Bytes behind it are left alone, as newer peers may append fields. */
 export function decode<T>(codec: Codec<T>, body: Uint8Array): T {
   return codec.read(new Reader(body));
 }

@@ -72,7 +72,7 @@ export class Reader {
 
   /** Follows a pointer: reads with `read` at `offset` from the body's start, then comes back. */
   at<T>(offset: number, read: (r: Reader) => T): T {
-    if (offset >= this.end) throw new WireError('pointer', this.pos - 4, `points to ${offset} in ${this.end} bytes`);
+    if (offset > this.end) throw new WireError('pointer', this.pos - 4, `points to ${offset} in ${this.end} bytes`);
     if (--this.pointersLeft < 0) throw new WireError('pointer', this.pos - 4, `more than ${pointerBudget} pointers`);
     const back = this.pos;
     this.pos = offset;
