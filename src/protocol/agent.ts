@@ -132,7 +132,9 @@ export interface AgentAbilities {
 }
 
 const declare = (selection: boolean, grabSerial: boolean) => {
-  const from = selection ? { selection: u8, reserved: bytes(3) } : {};
+  // Typed as nothing, so that values may leave these out (see `Optional`).
+  const from: Record<never, never> = selection ? { selection: u8, reserved: bytes(3) } : {};
+  const serial: Record<never, never> = grabSerial ? { serial: u32 } : {};
   return {
     /** Server to agent: where the mouse is (client mouse mode). */
     mouse_state: [1, struct({ x: u32, y: u32, buttons: u32, displayId: u8 })],
@@ -142,7 +144,7 @@ const declare = (selection: boolean, grabSerial: boolean) => {
     clipboard: [4, struct({ ...from, type: u32, data: rest })],
     display_config: [5, struct({ flags: u32, depth: u32 })],
     announce_capabilities: [6, struct({ request: u32, caps: words })],
-    clipboard_grab: [7, struct({ ...from, ...(grabSerial ? { serial: u32 } : {}), types: words })],
+    clipboard_grab: [7, struct({ ...from, ...serial, types: words })],
     clipboard_request: [8, struct({ ...from, type: u32 })],
     clipboard_release: [9, struct({ ...from })],
     /** `data` is a key file that names the file and its size. */
