@@ -33,9 +33,11 @@ export interface LinkOptions {
   readonly expireTarget?: boolean;
   /** How many channels to wait for. Default: as many as the source lists. */
   readonly channels?: number;
+  /** What else to wait for before going on, e.g. the client's own word that it has linked. */
+  readonly until?: () => Promise<unknown>;
   /** Lets the client answer the source after its last link. Milliseconds, default 50. */
   readonly settleMs?: number;
-  /** Other things to say in `client_migrate_info`, e.g. another host name. */
+  /** Other things to say in `client_migrate_info`, e.g. another `hostname`, or `port: undefined` to leave it out. */
   readonly info?: QmpData;
   /** Default 15000. */
   readonly timeoutMs?: number;
@@ -83,7 +85,8 @@ export async function linkClients(
   await source.peer.execute('client_migrate_info', {
     protocol: 'spice',
     hostname: target.host,
-    ...(target.spicePort === undefined ? {} : { port: target.spicePort }),
+    // QEMU says 65535 to the client for a port that is left out, which spice-gtk then dials; 0 it takes for none.
+    port: target.spicePort ?? 0,
     ...(target.tlsPort === undefined ? {} : { 'tls-port': target.tlsPort }),
     ...(target.certSubject === undefined ? {} : { 'cert-subject': target.certSubject }),
     ...options.info,
@@ -94,6 +97,7 @@ export async function linkClients(
   } else if (link === 'refused') {
     await target.peer.waitFor('SPICE_DISCONNECTED', undefined, { since, timeoutMs });
   }
+  await options.until?.();
   if (link !== 'nothing') await new Promise((resolve) => setTimeout(resolve, options.settleMs ?? 50));
   if (link === 'refused') await expire(target, '+120');
   if (options.expireTarget) await expire(target, 'now');
