@@ -1,0 +1,214 @@
+/**
+ * The region that every channel shares: is a link in use, may data pass, is the channel on its way to another server?
+ * Its tags are the gate of the fast path: `flowing` lets in what the peer says, `speaking` lets out what the application
+ * says, `deaf` drops what the peer still says. The region comes first in each chart, so that its commands come first.
+ */
+
+/** What no state expects is a violation: only this channel goes down. Stands at the root of every chart. */
+const violation = {
+  target: '.flow.down',
+  actions: ['remember why', 'report the violation', 'hang up', 'tell that it is down'],
+} as const;
+export const clientRoot = { 'msg.*': violation } as const;
+export const serverRoot = { 'msgc.*': violation } as const;
+
+/** A client's channel: down → flowing → (flushing →) handing over → flowing. */
+export const clientFlow = {
+  initial: 'down',
+  on: {
+    'plane.closed': {
+      guard: 'it concerns the link in use',
+      target: '.down',
+      actions: ['remember why', 'tell that it is down'],
+    },
+    'api.close': { target: '.down', actions: ['remember why', 'hang up', 'tell that it is down'] },
+    'plane.violation': {
+      target: '.down',
+      actions: ['remember why', 'report the violation', 'hang up', 'tell that it is down'],
+    },
+    'migration.settled': { actions: 'close the source' },
+  },
+  states: {
+    down: {
+      on: {
+        'link.attach': {
+          target: 'flowing',
+          actions: ['remember the link', 'attach the link', 'tell that it is up'],
+        },
+        'plane.closed': {},
+        'plane.violation': {},
+        'api.close': {},
+      },
+    },
+    flowing: {
+      tags: ['flowing', 'speaking'],
+      on: {
+        'msg.migrate': [
+          { guard: 'migrate asks for a flush', target: 'flushing', actions: 'send flush mark' },
+          { guard: 'migrate brings data', target: 'flushing' },
+          { target: 'handing over', actions: 'tell that the source has left it' },
+        ],
+        'msg.disconnecting': {},
+        'migration.leave': { target: 'handing over', actions: ['keep the primary', 'stop using the source'] },
+        'migration.switch': {
+          actions: [
+            'remember the target',
+            'keep the primary',
+            'switch to the target',
+            'close the source',
+            'tell that it has switched',
+          ],
+        },
+      },
+    },
+    flushing: {
+      on: {
+        'msg.migrate_data': {
+          target: 'handing over',
+          actions: ['carry the migrate data', 'tell that the source has left it'],
+        },
+      },
+    },
+    'handing over': {
+      on: {
+        'plane.closed': {},
+        'migration.switch': [
+          {
+            guard: 'scheme is seamless',
+            target: 'flowing',
+            actions: [
+              'remember the target',
+              'switch to the target',
+              'send what was carried',
+              'tell that it has switched',
+            ],
+          },
+          {
+            guard: 'scheme is early-link',
+            target: 'flowing',
+            actions: ['remember the target', 'keep the primary', 'switch to the target', 'tell that it has switched'],
+          },
+          {
+            target: 'flowing',
+            actions: ['remember the target', 'switch to the target', 'tell that it has switched'],
+          },
+        ],
+      },
+    },
+  },
+} as const;
+
+/** A server's channel. At a source: flowing → (flushing → collecting →) handing over. At a target it may begin by waiting. */
+export const serverFlow = {
+  initial: 'down',
+  on: {
+    'plane.closed': {
+      guard: 'it concerns the link in use',
+      target: '.down',
+      actions: ['remember why', 'tell that it is down'],
+    },
+    'api.close': { target: '.down', actions: ['remember why', 'hang up', 'tell that it is down'] },
+    'plane.violation': {
+      target: '.down',
+      actions: ['remember why', 'report the violation', 'hang up', 'tell that it is down'],
+    },
+  },
+  states: {
+    down: {
+      on: {
+        'link.attach': [
+          {
+            guard: 'begins with migrate data',
+            target: 'awaiting migrate data',
+            actions: ['remember the link', 'attach the link', 'tell that it is up'],
+          },
+          {
+            target: 'flowing',
+            actions: ['remember the link', 'attach the link', 'tell that it is up'],
+          },
+        ],
+        'plane.closed': {},
+        'plane.violation': {},
+        'api.close': {},
+      },
+    },
+    'awaiting migrate data': {
+      on: { 'msgc.migrate_data': 'loading migrate data' },
+      after: {
+        'migrate data deadline': {
+          target: 'down',
+          actions: ['remember why loading failed', 'report the violation', 'hang up', 'tell that it is down'],
+        },
+      },
+    },
+    'loading migrate data': {
+      tags: 'flowing',
+      invoke: {
+        src: 'load migrate data',
+        input: ({ context, event }: { context: { channel: string }; event: any }) => ({
+          channel: context.channel,
+          data: event.body.data as Uint8Array,
+        }),
+        onDone: {
+          target: 'flowing',
+          actions: ['tell that it is loaded', { type: 'open to the application', params: { afresh: false } }],
+        },
+        onError: {
+          target: 'down',
+          actions: ['remember why loading failed', 'report the violation', 'hang up', 'tell that it is down'],
+        },
+      },
+    },
+    flowing: {
+      tags: ['flowing', 'speaking'],
+      on: {
+        'msgc.disconnecting': {},
+        'migration.move': [
+          { guard: 'scheme is seamless', target: 'leaving seamlessly' },
+          {
+            guard: 'scheme is early-link',
+            target: 'handing over',
+            actions: { type: 'send migrate', params: { flags: 0 } },
+          },
+          { target: 'handing over' },
+        ],
+        'migration.greet': { guard: 'scheme is seamless', target: 'awaiting migrate data' },
+      },
+    },
+    /** What a seamless move asks of this channel: each chart says whether its state travels. */
+    'leaving seamlessly': {
+      always: [
+        {
+          guard: 'state travels',
+          target: 'flushing',
+          actions: { type: 'send migrate', params: { flags: 3 } },
+        },
+        { target: 'handing over', actions: { type: 'send migrate', params: { flags: 0 } } },
+      ],
+    },
+    flushing: {
+      on: { 'msgc.migrate_flush_mark': 'collecting' },
+      tags: 'flowing',
+      after: { 'flush deadline': 'handing over' },
+    },
+    collecting: {
+      invoke: {
+        src: 'collect migrate data',
+        input: ({ context }: { context: { channel: string } }) => ({ channel: context.channel }),
+        onDone: {
+          target: 'handing over',
+          actions: {
+            type: 'send migrate data',
+            params: ({ event }: { event: { output: Uint8Array } }) => ({ data: event.output }),
+          },
+        },
+        onError: 'handing over',
+      },
+    },
+    /** The guest has moved: the client leaves on its own, what it still says does not count. */
+    'handing over': {
+      tags: 'deaf',
+      on: { 'msgc.*': {} },
+    },
+  },
+} as const;

@@ -1,0 +1,19 @@
+/** A cursor channel at a server: open to whoever moves the pointer as soon as it is linked. Its state does not travel. */
+import type { CursorChannel } from '../../src/protocol/cursor.ts';
+import { serverFlow, serverRoot } from '../channel/flow.ts';
+import { channelContext, channelSetup } from '../channel/setup.ts';
+
+export const cursorServer = channelSetup<typeof CursorChannel, 'server'>()
+  .extend({ guards: { 'state travels': () => false } })
+  .createMachine({
+    id: 'cursor/server',
+    type: 'parallel',
+    context: channelContext,
+    on: serverRoot,
+    states: {
+      flow: serverFlow,
+      pointer: {
+        on: { 'link.attach': { actions: { type: 'open to the application', params: { afresh: true } } } },
+      },
+    },
+  });

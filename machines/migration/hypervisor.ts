@@ -1,0 +1,132 @@
+/**
+ * What the hypervisor does about a move, and when SPICE hears of it: none → setup → active → completed | failed | cancelled,
+ * as QEMU's notifier (spec §4). Drives a server through `migrateStart` and `migrateEnd` and nothing else.
+ */
+import { assign, emit, fromPromise, setup } from 'xstate';
+
+export type MigrationStatus = 'none' | 'setup' | 'active' | 'completed' | 'failed' | 'cancelling' | 'cancelled';
+
+export type HypervisorEvent =
+  | { type: 'api.migrate'; uri: string }
+  | { type: 'api.migrate_cancel' }
+  /** The guest is stopped for the last of its state. */
+  | { type: 'move.stopped' };
+
+export type HypervisorCommand =
+  | { type: 'migration status'; status: Exclude<MigrationStatus, 'none'> }
+  | { type: 'migrate start' }
+  | { type: 'migrate end'; completed: boolean }
+  | { type: 'stop the guest' }
+  | { type: 'run the guest' };
+
+interface Context {
+  readonly uri: string;
+  readonly stopped: boolean;
+  readonly reason: string;
+}
+
+export const hypervisor = setup({
+  types: {} as { context: Context; events: HypervisorEvent; emitted: HypervisorCommand },
+  actors: {
+    /** Opens the way to the target. */
+    'reach the target': fromPromise<void, { uri: string }>(async () => {
+      throw new Error('reach the target is provided by the program');
+    }),
+    /** Moves the guest while it runs, stops it (`move.stopped`), moves the rest. Resolves when the target runs it. */
+    'move the guest': fromPromise<void, { uri: string }>(async () => {
+      throw new Error('move the guest is provided by the program');
+    }),
+  },
+  actions: {
+    'remember where': assign(({ event }) => (event.type === 'api.migrate' ? { uri: event.uri, reason: '' } : {})),
+    'remember why': assign((_, params: { reason: string }) => ({ reason: params.reason })),
+    'remember that it stands': assign({ stopped: true }),
+    'remember that it runs': assign({ stopped: false }),
+    'tell the status': emit((_, params: { status: Exclude<MigrationStatus, 'none'> }) => ({
+      type: 'migration status',
+      status: params.status,
+    })),
+    'tell SPICE that it starts': emit({ type: 'migrate start' }),
+    'tell SPICE that it has moved': emit({ type: 'migrate end', completed: true }),
+    'tell SPICE that it stays': emit({ type: 'migrate end', completed: false }),
+    'stop the guest': emit({ type: 'stop the guest' }),
+    'run the guest': emit({ type: 'run the guest' }),
+  },
+  guards: { 'guest stands': ({ context }) => context.stopped },
+}).createMachine({
+  id: 'migration/hypervisor',
+  context: { uri: '', stopped: false, reason: '' },
+  initial: 'none',
+  states: {
+    none: { on: { 'api.migrate': 'setup' } },
+    setup: {
+      entry: ['remember where', { type: 'tell the status', params: { status: 'setup' } }, 'tell SPICE that it starts'],
+      invoke: {
+        src: 'reach the target',
+        input: ({ context }) => ({ uri: context.uri }),
+        onDone: 'active',
+        onError: {
+          target: 'failed',
+          actions: { type: 'remember why', params: ({ event }) => ({ reason: (event.error as Error).message }) },
+        },
+      },
+      on: { 'api.migrate_cancel': 'cancelling' },
+    },
+    active: {
+      entry: { type: 'tell the status', params: { status: 'active' } },
+      invoke: {
+        src: 'move the guest',
+        input: ({ context }) => ({ uri: context.uri }),
+        onDone: 'completed',
+        onError: {
+          target: 'failed',
+          actions: { type: 'remember why', params: ({ event }) => ({ reason: (event.error as Error).message }) },
+        },
+      },
+      on: {
+        'move.stopped': { actions: ['stop the guest', 'remember that it stands'] },
+        'api.migrate_cancel': 'cancelling',
+      },
+    },
+    completed: {
+      entry: [
+        { type: 'tell the status', params: { status: 'completed' } },
+        'tell SPICE that it has moved',
+        'remember that it runs',
+      ],
+      on: { 'api.migrate': 'setup' },
+    },
+    cancelling: {
+      entry: { type: 'tell the status', params: { status: 'cancelling' } },
+      always: 'cancelled',
+    },
+    cancelled: {
+      entry: [{ type: 'tell the status', params: { status: 'cancelled' } }, 'tell SPICE that it stays'],
+      initial: 'looking at the guest',
+      on: { 'api.migrate': 'setup' },
+      states: {
+        'looking at the guest': {
+          always: [
+            { guard: 'guest stands', target: 'settled', actions: ['run the guest', 'remember that it runs'] },
+            'settled',
+          ],
+        },
+        settled: {},
+      },
+    },
+    failed: {
+      entry: [{ type: 'tell the status', params: { status: 'failed' } }, 'tell SPICE that it stays'],
+      initial: 'looking at the guest',
+      on: { 'api.migrate': 'setup' },
+      states: {
+        'looking at the guest': {
+          always: [
+            { guard: 'guest stands', target: 'settled', actions: ['run the guest', 'remember that it runs'] },
+            'settled',
+          ],
+        },
+        settled: {},
+      },
+    },
+  },
+});

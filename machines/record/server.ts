@@ -1,0 +1,63 @@
+/** A record channel at a server: the application says when the guest listens. */
+import { emit } from 'xstate';
+import type { RecordChannel } from '../../src/protocol/audio.ts';
+import type { Sent } from '../../src/protocol/channel.ts';
+import { serverFlow, serverRoot } from '../channel/flow.ts';
+import { channelContext, channelSetup } from '../channel/setup.ts';
+import type { ChannelCommand } from '../contract.ts';
+
+export type RecordApi = {
+  type: 'api.say';
+  message: Extract<Sent<typeof RecordChannel, 'server'>, { type: 'msg.start' | 'msg.stop' }>;
+};
+
+export const recordServer = channelSetup<typeof RecordChannel, 'server', RecordApi>()
+  .extend({
+    actions: {
+      'say it': emit(
+        ({ event }): ChannelCommand<Sent<typeof RecordChannel, 'server'>> => ({
+          type: 'send',
+          message: (event as RecordApi).message,
+        }),
+      ),
+    },
+    guards: {
+      'state travels': () => false,
+      'guest listens': ({ event }) => event.type === 'api.say' && event.message.type === 'msg.start',
+      'guest listens no more': ({ event }) => event.type === 'api.say' && event.message.type === 'msg.stop',
+    },
+  })
+  .createMachine({
+    id: 'record/server',
+    type: 'parallel',
+    context: channelContext,
+    on: serverRoot,
+    states: {
+      flow: serverFlow,
+      microphone: {
+        initial: 'not linked',
+        on: {
+          'link.attach': { target: '.closed', actions: { type: 'open to the application', params: { afresh: true } } },
+          'migration.move': '.not linked',
+        },
+        states: {
+          'not linked': {},
+          closed: {
+            on: {
+              'api.say': { guard: 'guest listens', target: 'open', actions: 'say it' },
+              /** The client may still be talking when it has been told to stop. */
+              'msgc.mode': {},
+              'msgc.start_mark': {},
+            },
+          },
+          open: {
+            on: {
+              'api.say': { guard: 'guest listens no more', target: 'closed', actions: 'say it' },
+              'msgc.mode': {},
+              'msgc.start_mark': {},
+            },
+          },
+        },
+      },
+    },
+  });

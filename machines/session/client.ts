@@ -1,0 +1,435 @@
+/**
+ * A client's session: links main, then every channel that it wants, keeps them up within bounds, and follows the guest when
+ * it moves. A hand-over is a child that leads the channels; the session passes events between them.
+ */
+import { assign, emit, enqueueActions, raise, sendTo, setup } from 'xstate';
+import { type Caps, hasCap, MainCap } from '../../src/protocol/capabilities.ts';
+import { ChannelType } from '../../src/protocol/constants.ts';
+import type { MainReceived } from '../../src/protocol/main.ts';
+import {
+  type Address,
+  type ChannelNews,
+  type Destination,
+  destinationName,
+  type HandoverPhase,
+  type LinkFate,
+  type MigrationTell,
+  type SessionCommand,
+} from '../contract.ts';
+import { cursorClient } from '../cursor/client.ts';
+import { displayClient } from '../display/client.ts';
+import { inputsClient } from '../inputs/client.ts';
+import { linkClient } from '../link/client.ts';
+import { mainClient } from '../main/client.ts';
+import {
+  destinationOf,
+  linkName,
+  type MigrationClientInput,
+  type MigrationClientOutcome,
+  migrationClient,
+} from '../migration/client.ts';
+import { playbackClient } from '../playback/client.ts';
+import { recordClient } from '../record/client.ts';
+
+/** The channels that a client can take part in. */
+export const clientChannels = ['display', 'inputs', 'cursor', 'playback', 'record'] as const;
+export type ClientChannel = (typeof clientChannels)[number];
+
+export interface SessionClientInput {
+  readonly destination: Destination;
+  /** Channels to link when the server offers them. */
+  readonly wanted: readonly ClientChannel[];
+}
+
+export type SessionClientEvent =
+  | LinkFate
+  | ChannelNews
+  | MainReceived<'client'>
+  | MigrationTell
+  | { type: 'channel.relink'; channel: Address }
+  | { type: 'api.close'; reason: string };
+
+interface Context extends SessionClientInput {
+  readonly connectionId: number;
+  /** Numbers links and hand-overs, so that no two have one name. */
+  readonly attempt: number;
+  /** What the server's main link can do. */
+  readonly mainCaps: Caps;
+  readonly up: readonly Address[];
+  readonly tries: Readonly<Record<Address, number>>;
+  /** The server that was left the old way, until the target greets. */
+  readonly left: Destination | null;
+  readonly reason: string;
+}
+
+const mainAddress = 'main:0';
+const mostTries = 3;
+
+const word = (channel: Address) => channel.slice(0, channel.indexOf(':')) as ClientChannel | 'main';
+
+export const sessionClient = setup({
+  types: {} as {
+    input: SessionClientInput;
+    context: Context;
+    events: SessionClientEvent;
+    emitted: SessionCommand;
+    output: { reason: string };
+  },
+  actors: {
+    link: linkClient,
+    migration: migrationClient,
+    main: mainClient,
+    display: displayClient,
+    inputs: inputsClient,
+    cursor: cursorClient,
+    playback: playbackClient,
+    record: recordClient,
+  },
+  actions: {
+    'link main': enqueueActions(({ context, enqueue }) => {
+      const attempt = context.attempt + 1;
+      const link = linkName(mainAddress, attempt);
+      enqueue.assign({ attempt });
+      enqueue.spawnChild('link', {
+        id: link,
+        input: { link, channel: mainAddress, connectionId: 0, destination: context.destination },
+      });
+    }),
+    'link the channels that are wanted': enqueueActions(({ context, event, enqueue }) => {
+      if (event.type !== 'msg.channels_list') return;
+      const channels = event.body.channels
+        .map(({ type, id }) => ({ name: clientChannels.find((name) => ChannelType[name] === type), id }))
+        .filter(({ name }) => name !== undefined && context.wanted.includes(name))
+        .map(({ name, id }) => `${name}:${id}`)
+        .filter((channel) => !context.up.includes(channel));
+      const attempt = context.attempt + 1;
+      enqueue.assign({ attempt });
+      for (const channel of new Set(channels)) {
+        enqueue.spawnChild('link', { id: linkName(channel, attempt), input: linkInput(context, channel, attempt) });
+      }
+    }),
+    'link the channel again': enqueueActions(({ context, event, enqueue }) => {
+      if (!('channel' in event)) return;
+      const { channel } = event;
+      const attempt = context.attempt + 1;
+      enqueue.assign({ attempt, tries: { ...context.tries, [channel]: (context.tries[channel] ?? 0) + 1 } });
+      enqueue.spawnChild('link', { id: linkName(channel, attempt), input: linkInput(context, channel, attempt) });
+    }),
+    'begin the channel': enqueueActions(({ event, enqueue, self }) => {
+      if (event.type !== 'link.up') return;
+      const { channel, link, agreed } = event;
+      if (self.getSnapshot().children[channel] === undefined) {
+        enqueue.spawnChild(word(channel), { id: channel, input: { channel } });
+      }
+      if (channel === mainAddress) enqueue.assign({ mainCaps: agreed.channelCaps });
+      enqueue.sendTo(channel, { type: 'link.attach', link, agreed, beginning: 'fresh' });
+    }),
+    'remember that it is up': assign(({ context, event }) =>
+      event.type === 'channel.up' ? { up: [...context.up.filter((c) => c !== event.channel), event.channel] } : {},
+    ),
+    'remember that it is down': assign(({ context, event }) =>
+      event.type === 'channel.down' ? { up: context.up.filter((c) => c !== event.channel) } : {},
+    ),
+    'try again soon': raise(
+      ({ event }) => ({ type: 'channel.relink', channel: (event as { channel: Address }).channel }),
+      { delay: 'relink delay' },
+    ),
+    'report the channel': emit(
+      ({ event }): SessionCommand => ({
+        type: 'report',
+        news:
+          event.type === 'channel.down'
+            ? { event: 'channel', channel: event.channel, state: 'down', reason: event.reason }
+            : { event: 'channel', channel: (event as { channel: Address }).channel, state: 'up' },
+      }),
+    ),
+    'report that the link failed': emit(
+      ({ event }): SessionCommand => ({
+        type: 'report',
+        news: {
+          event: 'channel',
+          channel: (event as { channel: Address }).channel,
+          state: 'down',
+          reason: (event as { reason?: string }).reason ?? '',
+        },
+      }),
+    ),
+    'remember the session': assign(({ event }) =>
+      event.type === 'msg.init' ? { connectionId: event.body.sessionId } : {},
+    ),
+    'report the session': emit(
+      ({ context }): SessionCommand => ({
+        type: 'report',
+        news: { event: 'session', connectionId: context.connectionId },
+      }),
+    ),
+    'pass it on to the channel': enqueueActions(({ context, event, enqueue }) => {
+      if (event.type !== 'migration.tell') return;
+      const to = event.channel === 'every' ? context.up.filter((c) => c !== mainAddress) : [event.channel];
+      for (const channel of to) if (context.up.includes(channel)) enqueue.sendTo(channel, event.event);
+    }),
+    'pass it on to the hand-over': sendTo('migration', ({ event }) => event as never),
+    'live at the target': assign((_, params: { destination: Destination }) => ({ destination: params.destination })),
+    'hang up those left behind': enqueueActions(({ context, enqueue }, params: { behind: readonly Address[] }) => {
+      for (const channel of params.behind.filter((c) => context.up.includes(c))) {
+        enqueue.sendTo(channel, { type: 'api.close', reason: 'it did not switch in time' });
+      }
+    }),
+    'leave the source for': enqueueActions(({ context, enqueue }, destination: Destination) => {
+      enqueue.assign({ destination, up: [], tries: {}, left: context.destination });
+      for (const channel of context.up) enqueue.stopChild(channel);
+    }),
+    'report the hand-over': emit(
+      ({ context }, params: { phase: HandoverPhase; to?: Destination }): SessionCommand => ({
+        type: 'report',
+        news: {
+          event: 'handover',
+          phase: params.phase,
+          scheme: 'switch-host',
+          attempt: context.attempt,
+          from: destinationName(context.left ?? context.destination),
+          to: destinationName(params.to ?? context.destination),
+          channels: context.up,
+        },
+      }),
+    ),
+    'count the attempt': assign({ attempt: ({ context }) => context.attempt + 1 }),
+    'count the try': assign(({ context, event }) =>
+      'channel' in event
+        ? { tries: { ...context.tries, [event.channel]: (context.tries[event.channel] ?? 0) + 1 } }
+        : {},
+    ),
+    'remember the reason': assign((_, params: { reason: string }) => ({ reason: params.reason })),
+    'report the end': emit(
+      ({ context }): SessionCommand => ({
+        type: 'report',
+        news: { event: 'closed', reason: context.reason },
+      }),
+    ),
+  },
+  guards: {
+    'it is main': ({ event }) => 'channel' in event && event.channel === mainAddress,
+    'server speaks early-link': ({ context }) => hasCap(context.mainCaps, MainCap.earlyLink),
+    'it switched': (_, outcome: MigrationClientOutcome) => outcome.outcome === 'switched',
+    'it is to begin afresh': (_, outcome: MigrationClientOutcome) => outcome.outcome === 'begin afresh',
+    'it may be tried again': ({ context, event }) =>
+      'channel' in event && (context.tries[event.channel] ?? 0) < mostTries,
+  },
+  delays: { 'relink delay': 500 },
+}).createMachine({
+  id: 'session/client',
+  context: ({ input }) => ({
+    ...input,
+    connectionId: 0,
+    attempt: 0,
+    mainCaps: [],
+    up: [],
+    tries: {},
+    left: null,
+    reason: '',
+  }),
+  output: ({ context }) => ({ reason: context.reason }),
+  initial: 'linking main',
+  on: {
+    'api.close': { target: '.closed', actions: { type: 'remember the reason', params: ({ event }) => event } },
+    'xstate.error.actor.*': {
+      target: '.closed',
+      actions: { type: 'remember the reason', params: { reason: 'a fault of this program' } },
+    },
+  },
+  states: {
+    'linking main': {
+      entry: 'link main',
+      on: {
+        'link.up': { target: 'awaiting init', actions: 'begin the channel' },
+        'link.failed': { target: 'closed', actions: { type: 'remember the reason', params: ({ event }) => event } },
+      },
+    },
+    'awaiting init': {
+      on: {
+        'channel.up': { actions: ['remember that it is up', 'report the channel'] },
+        'msg.init': { target: 'up', actions: ['remember the session', 'report the session'] },
+        'msg.migrate_switch_host': {
+          target: 'switching host',
+          actions: [
+            {
+              type: 'report the hand-over',
+              params: ({ event }) => ({ phase: 'begun', to: destinationOf(event.body) }),
+            },
+            { type: 'leave the source for', params: ({ event }) => destinationOf(event.body) },
+          ],
+        },
+        'channel.down': { target: 'closed', actions: { type: 'remember the reason', params: ({ event }) => event } },
+      },
+    },
+    up: {
+      initial: 'staying',
+      on: {
+        'link.up': { actions: 'begin the channel' },
+        'link.failed': [
+          { guard: 'it may be tried again', actions: 'try again soon' },
+          { actions: 'report that the link failed' },
+        ],
+        'link.lost': { actions: 'try again soon' },
+        'channel.up': { actions: ['remember that it is up', 'report the channel'] },
+        'channel.down': [
+          {
+            guard: 'it is main',
+            target: 'closed',
+            actions: ['report the channel', { type: 'remember the reason', params: ({ event }) => event }],
+          },
+          {
+            guard: 'it may be tried again',
+            actions: ['remember that it is down', 'report the channel', 'try again soon'],
+          },
+          { actions: ['remember that it is down', 'report the channel'] },
+        ],
+        'channel.relink': { actions: 'link the channel again' },
+        'msg.channels_list': { actions: 'link the channels that are wanted' },
+      },
+      states: {
+        staying: {
+          on: {
+            'msg.migrate_begin': 'following',
+            'msg.migrate_begin_seamless': 'following',
+            'msg.migrate_switch_host': [
+              { guard: 'server speaks early-link', target: 'following' },
+              {
+                target: '#session/client.switching host',
+                actions: [
+                  {
+                    type: 'report the hand-over',
+                    params: ({ event }) => ({ phase: 'begun', to: destinationOf(event.body) }),
+                  },
+                  { type: 'leave the source for', params: ({ event }) => destinationOf(event.body) },
+                ],
+              },
+            ],
+          },
+        },
+        following: {
+          entry: 'count the attempt',
+          invoke: {
+            src: 'migration',
+            id: 'migration',
+            input: ({ context, event }) => handover(context, event as Announcement),
+            onDone: [
+              {
+                guard: { type: 'it switched', params: ({ event }) => event.output },
+                target: 'staying',
+                actions: [
+                  { type: 'live at the target', params: ({ event }) => event.output as Moved },
+                  { type: 'hang up those left behind', params: ({ event }) => event.output as Moved },
+                ],
+              },
+              {
+                guard: { type: 'it is to begin afresh', params: ({ event }) => event.output },
+                target: '#session/client.switching host',
+                actions: [
+                  {
+                    type: 'report the hand-over',
+                    params: ({ event }) => ({ phase: 'fell-back', to: (event.output as Moved).destination }),
+                  },
+                  { type: 'leave the source for', params: ({ event }) => (event.output as Moved).destination },
+                ],
+              },
+              { target: 'staying' },
+            ],
+          },
+          on: {
+            /** The source has another target in mind; the links to the first one go with the child. */
+            'msg.migrate_begin': { target: 'following', reenter: true },
+            'msg.migrate_begin_seamless': { target: 'following', reenter: true },
+            'msg.migrate_cancel': { actions: 'pass it on to the hand-over' },
+            'msg.migrate_end': { actions: 'pass it on to the hand-over' },
+            'msg.migrate_switch_host': { actions: 'pass it on to the hand-over' },
+            'msg.init': { actions: ['remember the session', 'pass it on to the hand-over'] },
+            'migration.tell': { actions: 'pass it on to the channel' },
+            'channel.left': { actions: 'pass it on to the hand-over' },
+            'channel.switched': { actions: 'pass it on to the hand-over' },
+            'channel.down': [
+              { guard: 'it is main', actions: 'pass it on to the hand-over' },
+              {
+                actions: [
+                  'remember that it is down',
+                  'report the channel',
+                  'try again soon',
+                  'pass it on to the hand-over',
+                ],
+              },
+            ],
+          },
+        },
+      },
+    },
+    /** The old way (spec §3a): nothing is kept but the picture, until the target sends its own. */
+    'switching host': {
+      initial: 'linking main',
+      states: {
+        'linking main': {
+          entry: 'link main',
+          on: {
+            'link.up': { target: 'awaiting init', actions: 'begin the channel' },
+            'link.failed': [
+              { guard: 'it may be tried again', target: 'waiting', actions: 'count the try' },
+              {
+                target: '#session/client.closed',
+                actions: [
+                  { type: 'remember the reason', params: ({ event }) => event },
+                  { type: 'report the hand-over', params: { phase: 'failed' } },
+                ],
+              },
+            ],
+          },
+        },
+        waiting: { after: { 'relink delay': 'linking main' } },
+        'awaiting init': {
+          on: {
+            'channel.up': { actions: ['remember that it is up', 'report the channel'] },
+            'msg.init': {
+              target: '#session/client.up',
+              actions: [
+                'remember the session',
+                'report the session',
+                { type: 'report the hand-over', params: { phase: 'switched' } },
+              ],
+            },
+            'channel.down': {
+              target: '#session/client.closed',
+              actions: { type: 'remember the reason', params: ({ event }) => event },
+            },
+          },
+        },
+      },
+    },
+    closed: { type: 'final', entry: 'report the end' },
+  },
+});
+
+type Announcement = Extract<
+  MainReceived<'client'>,
+  { type: 'msg.migrate_begin' | 'msg.migrate_begin_seamless' | 'msg.migrate_switch_host' }
+>;
+type Moved = Extract<MigrationClientOutcome, { destination: Destination }> & { behind: readonly Address[] };
+
+const handover = (context: Context, announced: Announcement): MigrationClientInput => ({
+  attempt: context.attempt,
+  scheme:
+    announced.type === 'msg.migrate_begin_seamless'
+      ? 'seamless'
+      : announced.type === 'msg.migrate_begin'
+        ? 'semi-seamless'
+        : 'early-link',
+  srcVersion: announced.type === 'msg.migrate_begin_seamless' ? announced.body.srcMigVersion : 0,
+  from: context.destination,
+  destination: destinationOf(announced.body),
+  connectionId: context.connectionId,
+  channels: context.up,
+});
+
+const linkInput = (context: Context, channel: Address, attempt: number) => ({
+  link: linkName(channel, attempt),
+  channel,
+  connectionId: context.connectionId,
+  destination: context.destination,
+});

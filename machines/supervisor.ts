@@ -1,0 +1,390 @@
+/**
+ * The root of a server: takes links in, gives each to the session that it names, and leads all sessions through a move of
+ * the guest. A session's end is its own; nothing that a session or a link does ends the server.
+ */
+import { and, assign, emit, enqueueActions, setup } from 'xstate';
+import { LinkErrorCode } from '../src/protocol/link.ts';
+import type { Address, Agreed, Destination, LinkAsks, LinkFate, LinkName, Scheme } from './contract.ts';
+import { linkServer } from './link/server.ts';
+import { type SessionReport, sessionServer } from './session/server.ts';
+
+export interface SupervisorInput {
+  readonly offered: readonly Address[];
+  readonly schemes: readonly Scheme[];
+  readonly mostSessions: number;
+}
+
+export type SupervisorEvent =
+  | LinkAsks
+  | LinkFate
+  | SessionReport
+  /** The engine has taken a connection in; `nonce` is a random number that is not 0. */
+  | { type: 'link.accepted'; link: LinkName; nonce: number }
+  | { type: 'link.spoke'; link: LinkName }
+  /** client_migrate_info: the guest is about to move there. `scheme` is the best that may be used. */
+  | { type: 'api.migrate_connect'; destination: Destination; scheme: Scheme }
+  | { type: 'api.migrate_start' }
+  | { type: 'api.migrate_end'; completed: boolean }
+  /** The guest runs here, after a move or at the start. */
+  | { type: 'api.guest_arrived' }
+  | { type: 'api.disconnect'; reason: string };
+
+export type SupervisorCommand = { type: 'report'; news: SupervisorNews };
+
+export type SupervisorNews =
+  /** Every client has answered, or will not: the guest may move now. */
+  | { event: 'migrate_connect_complete'; linked: number; clients: number }
+  /** Every client has left, or had to. */
+  | { event: 'migrate_end_complete'; completed: boolean; overdue: number }
+  | { event: 'session'; session: string; state: 'up' | 'over'; connectionId: number; reason?: string }
+  | { event: 'arrived'; session: string; scheme: Scheme };
+
+interface Known {
+  readonly session: string;
+  readonly connectionId: number;
+}
+
+interface Context extends SupervisorInput {
+  readonly sessions: readonly Known[];
+  readonly counted: number;
+  /** Links that name a session, until a channel uses them. */
+  readonly waiting: Readonly<Record<LinkName, { readonly session: string | null; readonly asked: LinkAsks }>>;
+  readonly destination: Destination | null;
+  /** Sessions that take part in the move and have not answered. */
+  readonly unanswered: readonly string[];
+  /** Sessions that take part in the move and have not left. */
+  readonly undeparted: readonly string[];
+  readonly clients: number;
+  readonly linkedClients: number;
+  readonly overdue: number;
+  readonly completed: boolean;
+}
+
+const without = <T>(list: readonly T[], one: T): readonly T[] => list.filter((other) => other !== one);
+
+export const supervisor = setup({
+  types: {} as {
+    input: SupervisorInput;
+    context: Context;
+    events: SupervisorEvent;
+    emitted: SupervisorCommand;
+  },
+  actors: { link: linkServer, session: sessionServer },
+  actions: {
+    'take the link in': enqueueActions(({ event, enqueue }) => {
+      if (event.type !== 'link.accepted') return;
+      enqueue.spawnChild('link', { id: event.link, input: { link: event.link, nonce: event.nonce } });
+    }),
+    'admit a main link': enqueueActions(({ context, event, enqueue }) => {
+      if (event.type !== 'link.asks') return;
+      enqueue.assign({ waiting: { ...context.waiting, [event.link]: { session: null, asked: event } } });
+      enqueue.sendTo(event.link, { type: 'link.admit' });
+    }),
+    'ask the session that it names': enqueueActions(({ context, event, enqueue }) => {
+      if (event.type !== 'link.asks') return;
+      const { session } = sessionNamed(context, event.connectionId)!;
+      enqueue.assign({ waiting: { ...context.waiting, [event.link]: { session, asked: event } } });
+      enqueue.sendTo(session, { type: 'session.asks', channel: event.channel, link: event.link });
+    }),
+    'deny the link': enqueueActions(({ event, enqueue }, params: { code: number; reason: string }) => {
+      if ('link' in event) enqueue.sendTo(event.link, { type: 'link.deny', ...params });
+    }),
+    'pass the decision on': enqueueActions(({ event, enqueue, self }) => {
+      if (event.type !== 'session.decides' || self.getSnapshot().children[event.link] === undefined) return;
+      enqueue.sendTo(
+        event.link,
+        event.code === LinkErrorCode.ok
+          ? { type: 'link.admit' }
+          : { type: 'link.deny', code: event.code, reason: event.reason },
+      );
+    }),
+    'begin a session': enqueueActions(({ context, event, enqueue }) => {
+      if (event.type !== 'link.up') return;
+      const { asked } = context.waiting[event.link]!;
+      const session = `session:${context.counted + 1}`;
+      const connectionId = asked.connectionId || asked.nonce;
+      enqueue.assign({
+        counted: context.counted + 1,
+        sessions: [...context.sessions, { session, connectionId }],
+        waiting: omit(context.waiting, event.link),
+      });
+      enqueue.spawnChild('session', {
+        id: session,
+        input: {
+          session,
+          connectionId,
+          offered: context.offered,
+          schemes: context.schemes,
+          arriving: asked.connectionId !== 0,
+          main: { link: event.link, agreed: event.agreed as Agreed },
+        },
+      });
+      enqueue.emit({ type: 'report', news: { event: 'session', session, state: 'up', connectionId } });
+    }),
+    'give the link to its session': enqueueActions(({ context, event, enqueue }) => {
+      if (event.type !== 'link.up') return;
+      const { session } = context.waiting[event.link]!;
+      if (session !== null && context.sessions.some((known) => known.session === session)) {
+        enqueue.sendTo(session, {
+          type: 'session.linked',
+          channel: event.channel,
+          link: event.link,
+          agreed: event.agreed,
+        });
+      } else {
+        enqueue.sendTo(event.link, { type: 'link.drop', reason: 'its session is over' });
+      }
+    }),
+    'pass it on to its session': enqueueActions(({ context, event, enqueue }) => {
+      if (!('link' in event)) return;
+      const session = context.waiting[event.link]?.session ?? null;
+      if (session === null || !context.sessions.some((known) => known.session === session)) return;
+      if (event.type === 'link.lost') {
+        enqueue.sendTo(session, { type: 'link.lost', link: event.link, channel: event.channel });
+      }
+      if (event.type === 'link.failed') {
+        enqueue.sendTo(session, { type: 'link.lost', link: event.link, channel: event.channel });
+      }
+      if (event.type === 'link.spoke') enqueue.sendTo(session, { type: 'link.spoke', link: event.link });
+    }),
+    'forget the link': assign(({ context, event }) =>
+      'link' in event ? { waiting: omit(context.waiting, event.link) } : {},
+    ),
+    'forget the session': enqueueActions(({ context, event, enqueue, self }) => {
+      if (event.type !== 'session.over') return;
+      const known = context.sessions.find(({ session }) => session === event.session);
+      const orphans = Object.entries(context.waiting).filter(([, { session }]) => session === event.session);
+      for (const [link] of orphans) {
+        if (self.getSnapshot().children[link] !== undefined) {
+          enqueue.sendTo(link, { type: 'link.drop', reason: 'its session is over' });
+        }
+      }
+      enqueue.assign({
+        sessions: context.sessions.filter(({ session }) => session !== event.session),
+        unanswered: without(context.unanswered, event.session),
+        undeparted: without(context.undeparted, event.session),
+      });
+      enqueue.emit({
+        type: 'report',
+        news: {
+          event: 'session',
+          session: event.session,
+          state: 'over',
+          connectionId: known?.connectionId ?? 0,
+          reason: event.reason,
+        },
+      });
+    }),
+    'offer the move to every session': enqueueActions(({ context, event, enqueue }) => {
+      if (event.type !== 'api.migrate_connect') return;
+      const all = context.sessions.map(({ session }) => session);
+      enqueue.assign({
+        destination: event.destination,
+        unanswered: all,
+        undeparted: all,
+        clients: all.length,
+        linkedClients: 0,
+        overdue: 0,
+      });
+      for (const session of all) {
+        enqueue.sendTo(session, {
+          type: 'migration.offer',
+          destination: event.destination,
+          scheme: event.scheme,
+        });
+      }
+    }),
+    'count the answer': assign(({ context, event }) =>
+      event.type === 'session.answered'
+        ? {
+            unanswered: without(context.unanswered, event.session),
+            linkedClients: context.linkedClients + (event.linked ? 1 : 0),
+          }
+        : {},
+    ),
+    'tell every session how it ended': enqueueActions(({ context, event, enqueue }) => {
+      if (event.type !== 'api.migrate_end') return;
+      const all = context.sessions.map(({ session }) => session);
+      enqueue.assign({ undeparted: all, completed: event.completed });
+      for (const session of all) {
+        enqueue.sendTo(session, {
+          type: 'migration.end',
+          completed: event.completed,
+          destination: context.destination!,
+        });
+      }
+    }),
+    'count the departure': assign(({ context, event }) =>
+      event.type === 'session.departed'
+        ? {
+            undeparted: without(context.undeparted, event.session),
+            overdue: context.overdue + (event.outcome === 'overdue' ? 1 : 0),
+          }
+        : {},
+    ),
+    'tell every session that the guest is here': enqueueActions(({ context, enqueue }) => {
+      for (const { session } of context.sessions) enqueue.sendTo(session, { type: 'guest.arrived' });
+    }),
+    'send it after the guest': enqueueActions(({ context, enqueue }) => {
+      const session = context.sessions.at(-1)!.session;
+      enqueue.sendTo(session, { type: 'migration.end', completed: true, destination: context.destination! });
+    }),
+    'end every session': enqueueActions(({ context, event, enqueue }) => {
+      if (event.type !== 'api.disconnect') return;
+      for (const { session } of context.sessions) {
+        enqueue.sendTo(session, { type: 'api.close', reason: event.reason });
+      }
+    }),
+    'report that the guest may move': emit(
+      ({ context }): SupervisorCommand => ({
+        type: 'report',
+        news: { event: 'migrate_connect_complete', linked: context.linkedClients, clients: context.clients },
+      }),
+    ),
+    'report that every client has left': emit(
+      ({ context }): SupervisorCommand => ({
+        type: 'report',
+        news: { event: 'migrate_end_complete', completed: context.completed, overdue: context.overdue },
+      }),
+    ),
+    'report the arrival': emit(({ event }): SupervisorCommand => {
+      const { session, scheme } = event as Extract<SessionReport, { type: 'session.arrived' }>;
+      return { type: 'report', news: { event: 'arrived', session, scheme } };
+    }),
+    'forget the destination': assign({ destination: null, unanswered: [], undeparted: [] }),
+  },
+  delays: {
+    /** Each session has its own 10 s; these only catch a session that does not say. */
+    'answer deadline': 11_000,
+    'departure deadline': 25_000,
+  },
+  guards: {
+    'it is main': ({ event }) => 'channel' in event && event.channel === 'main:0',
+    'there is room': ({ context }) => context.sessions.length < context.mostSessions,
+    'it names a session': ({ context, event }) =>
+      event.type === 'link.asks' && sessionNamed(context, event.connectionId) !== undefined,
+    'every session has answered': ({ context }) => context.unanswered.length === 0,
+    'every session has departed': ({ context }) => context.undeparted.length === 0,
+    'guest has moved': ({ event }) => event.type === 'api.migrate_end' && event.completed,
+  },
+}).createMachine({
+  id: 'supervisor',
+  type: 'parallel',
+  context: ({ input }) => ({
+    ...input,
+    sessions: [],
+    counted: 0,
+    waiting: {},
+    destination: null,
+    unanswered: [],
+    undeparted: [],
+    clients: 0,
+    linkedClients: 0,
+    overdue: 0,
+    completed: false,
+  }),
+  /** Whatever a child dies of, the server goes on. */
+  on: { '*': {} },
+  states: {
+    links: {
+      on: {
+        'link.accepted': { actions: 'take the link in' },
+        'link.asks': [
+          { guard: and(['it is main', 'there is room']), actions: 'admit a main link' },
+          {
+            guard: 'it is main',
+            actions: {
+              type: 'deny the link',
+              params: { code: LinkErrorCode.error, reason: 'the server has as many sessions as it may have' },
+            },
+          },
+          { guard: 'it names a session', actions: 'ask the session that it names' },
+          {
+            actions: {
+              type: 'deny the link',
+              params: { code: LinkErrorCode.badConnectionId, reason: 'no session has this connection id' },
+            },
+          },
+        ],
+        'session.decides': { actions: 'pass the decision on' },
+        'link.up': [{ guard: 'it is main', actions: 'begin a session' }, { actions: 'give the link to its session' }],
+        'link.spoke': { actions: 'pass it on to its session' },
+        'link.lost': { actions: ['pass it on to its session', 'forget the link'] },
+        'link.failed': { actions: ['pass it on to its session', 'forget the link'] },
+      },
+    },
+    sessions: {
+      on: {
+        'session.over': { actions: 'forget the session' },
+        'session.arrived': { actions: 'report the arrival' },
+        'api.disconnect': { actions: 'end every session' },
+      },
+    },
+    /** Where the guest is, and the clients with it (spec §4). */
+    move: {
+      initial: 'guest is here',
+      on: {
+        'session.answered': { actions: 'count the answer' },
+        'session.departed': { actions: 'count the departure' },
+      },
+      states: {
+        'guest is here': {
+          on: {
+            'api.migrate_connect': 'linking clients',
+            'api.guest_arrived': { actions: 'tell every session that the guest is here' },
+          },
+        },
+        'linking clients': {
+          entry: 'offer the move to every session',
+          always: { guard: 'every session has answered', target: 'clients are linked' },
+          on: {
+            'api.migrate_connect': { target: 'linking clients', reenter: true },
+            'api.migrate_end': [
+              { guard: 'guest has moved', target: 'letting clients go' },
+              { target: 'taking it back' },
+            ],
+          },
+          after: { 'answer deadline': 'clients are linked' },
+        },
+        'clients are linked': {
+          entry: 'report that the guest may move',
+          on: {
+            'api.migrate_connect': 'linking clients',
+            'api.migrate_end': [
+              { guard: 'guest has moved', target: 'letting clients go' },
+              { target: 'taking it back' },
+            ],
+          },
+        },
+        'letting clients go': {
+          entry: 'tell every session how it ended',
+          always: { guard: 'every session has departed', target: 'guest is away' },
+          after: { 'departure deadline': 'guest is away' },
+        },
+        'taking it back': {
+          entry: ['tell every session how it ended', 'forget the destination'],
+          always: 'guest is here',
+        },
+        'guest is away': {
+          entry: 'report that every client has left',
+          on: {
+            /** A client that comes late is sent after the guest. */
+            'link.up': { guard: 'it is main', actions: 'send it after the guest' },
+            'api.guest_arrived': {
+              target: 'guest is here',
+              actions: ['forget the destination', 'tell every session that the guest is here'],
+            },
+          },
+        },
+      },
+    },
+  },
+});
+
+const sessionNamed = (context: Context, connectionId: number): Known | undefined =>
+  connectionId === 0 ? undefined : context.sessions.find((known) => known.connectionId === connectionId);
+
+function omit<T>(record: Readonly<Record<string, T>>, key: string): Readonly<Record<string, T>> {
+  const { [key]: _, ...others } = record;
+  return others;
+}

@@ -1,0 +1,117 @@
+/**
+ * Runs a chart without an engine: events in, states and effects out. Nothing is carried out: what a chart emits, sends,
+ * spawns, schedules or invokes is listed instead. Replay and tests stand on this; it never touches a clock or a socket.
+ */
+import type { AnyActorRef, AnyEventObject, AnyStateMachine, SnapshotFrom } from 'xstate';
+
+/** What a chart wanted done by one step, in order. */
+export type Effect =
+  | { readonly kind: 'command'; readonly command: AnyEventObject }
+  /** `to` is a child's id, or "parent". */
+  | { readonly kind: 'tell'; readonly to: string; readonly event: AnyEventObject }
+  | { readonly kind: 'begin'; readonly id: string; readonly actor: string; readonly input: unknown }
+  | { readonly kind: 'end'; readonly id: string }
+  /** A timer, in milliseconds. */
+  | { readonly kind: 'wait'; readonly id: string; readonly delay: number; readonly event: AnyEventObject }
+  | { readonly kind: 'forget'; readonly id: string };
+
+export interface Step<M extends AnyStateMachine> {
+  readonly snapshot: SnapshotFrom<M>;
+  readonly effects: readonly Effect[];
+}
+
+interface Action {
+  readonly type: string;
+  readonly params: any;
+}
+
+/** One scope serves a whole fold: XState's own pure `transition` makes an actor a call. */
+const scopeFor = () => {
+  const effects: Effect[] = [];
+  const parent = { id: 'parent', sessionId: 'parent' } as AnyActorRef;
+  const system = {
+    _bookId: () => 'fold',
+    _register: () => 'fold',
+    _unregister: () => {},
+    _set: () => {},
+    _sendInspectionEvent: () => {},
+    _relay: () => {},
+    get: () => undefined,
+    getAll: () => ({}),
+    inspect: () => ({ unsubscribe: () => {} }),
+    scheduler: { schedule: () => {}, cancel: () => {}, cancelAll: () => {} },
+    getSnapshot: () => ({ _scheduledEvents: {} }),
+    start: () => {},
+    _clock: { setTimeout: () => 0, clearTimeout: () => {} },
+    _logger: () => {},
+    _snapshot: { _scheduledEvents: {} },
+  };
+  let current: unknown;
+  const self = { id: 'self', sessionId: 'self', _parent: parent, system, send: () => {}, getSnapshot: () => current };
+  const scope = {
+    self,
+    id: 'self',
+    sessionId: 'self',
+    logger: () => {},
+    defer: () => {},
+    system,
+    stopChild: () => {},
+    emit: () => {},
+    actionExecutor: (action: Action) => {
+      const effect = effectOf(action, parent, self);
+      if (effect !== undefined) effects.push(effect);
+    },
+  };
+  return {
+    scope: scope as never,
+    /** Children may ask for the snapshot of their parent; so may actions. */
+    remember: (snapshot: unknown) => {
+      current = snapshot;
+    },
+    taken: () => effects.splice(0),
+  };
+};
+
+const effectOf = ({ type, params }: Action, parent: unknown, self: unknown): Effect | undefined => {
+  switch (type) {
+    case 'xstate.emit':
+      return { kind: 'command', command: params.event };
+    case 'xstate.sendTo':
+      return params.to === self && params.delay !== undefined
+        ? { kind: 'wait', id: params.id, delay: params.delay, event: params.event }
+        : { kind: 'tell', to: params.to === parent ? 'parent' : params.to.id, event: params.event };
+    case 'xstate.raise':
+      return params.delay === undefined
+        ? undefined
+        : { kind: 'wait', id: params.id, delay: params.delay, event: params.event };
+    case 'xstate.cancel':
+      return { kind: 'forget', id: params };
+    case 'xstate.spawnChild':
+      return { kind: 'begin', id: params.actorRef.id, actor: String(params.src), input: params.input };
+    case 'xstate.stopChild':
+      return { kind: 'end', id: (params as AnyActorRef | undefined)?.id ?? '' };
+    default:
+      return undefined;
+  }
+};
+
+export interface Fold<M extends AnyStateMachine> {
+  readonly first: Step<M>;
+  step(snapshot: SnapshotFrom<M>, event: AnyEventObject): Step<M>;
+}
+
+/** Prepares a fold of `machine`; `first` is what it does at its birth. Throws what a chart's own action throws. */
+export function fold<M extends AnyStateMachine>(machine: M, input?: unknown): Fold<M> {
+  const { scope, remember, taken } = scopeFor();
+  const snapshot = machine.getInitialSnapshot(scope, input as never) as SnapshotFrom<M>;
+  remember(snapshot);
+  return {
+    first: { snapshot, effects: taken() },
+    step(from, event) {
+      remember(from);
+      const next = machine.transition(from, event, scope) as SnapshotFrom<M>;
+      remember(next);
+      return { snapshot: next, effects: taken() };
+    },
+  };
+}
