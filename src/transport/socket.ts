@@ -1,0 +1,82 @@
+/**
+ * A pipe over one of Node's stream sockets: TCP, TLS or unix. It takes a socket that is connected and paused, and owns it.
+ * It never adds bytes of its own.
+ */
+
+import type { Socket } from 'node:net';
+import { PipeEnd } from './end.ts';
+import { TransportError } from './failure.ts';
+
+export interface SocketPipeOptions {
+  readonly peer: string;
+  readonly secure: boolean;
+  /** The socket hands its bytes to `feed` through its `onread` option, instead of by 'data' events. */
+  readonly fed?: boolean;
+}
+
+export class SocketPipe extends PipeEnd {
+  private readonly socket: Socket;
+  private error: Error | undefined;
+  private corked = false;
+  private finishing = false;
+
+  constructor(socket: Socket, options: SocketPipeOptions) {
+    super(options);
+    this.socket = socket;
+    if (options.fed !== true) {
+      // A listener for 'data' sets a socket going, unless it was paused by word.
+      socket.pause();
+      socket.on('data', (chunk: Buffer) => this.feed(chunk));
+    }
+    socket.on('end', () => this.peerFinished());
+    socket.on('drain', () => this.drained());
+    socket.on('error', (error) => {
+      this.error ??= error;
+    });
+    socket.on('close', () => this.ended(this.lastWord()));
+    if (socket.destroyed) queueMicrotask(() => this.ended(this.lastWord()));
+  }
+
+  /** Takes bytes that came from the socket. A Buffer goes no further: its `slice` would not copy. */
+  feed(chunk: Uint8Array): void {
+    this.arrived(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength));
+  }
+
+  protected override queued(): number {
+    return this.socket.writableLength;
+  }
+
+  protected override send(bytes: Uint8Array): void {
+    if (!this.socket.writable) return;
+    // Whatever is written in one turn of the loop leaves in one system call, and as few segments as it needs.
+    if (!this.corked) {
+      this.corked = true;
+      this.socket.cork();
+      process.nextTick(() => {
+        this.corked = false;
+        this.socket.uncork();
+      });
+    }
+    this.socket.write(bytes);
+  }
+
+  protected override read(on: boolean): void {
+    if (on) this.socket.resume();
+    else this.socket.pause();
+  }
+
+  protected override finish(): void {
+    this.finishing = true;
+    this.socket.end();
+  }
+
+  protected override destroy(): void {
+    this.socket.destroy();
+  }
+
+  /** Why the socket closed. What happens after everything was sent at our own close is of no interest. */
+  private lastWord(): Error | undefined {
+    if (this.error === undefined || (this.finishing && this.socket.writableFinished)) return undefined;
+    return new TransportError('lost', `The connection to ${this.peer} was lost`, { cause: this.error });
+  }
+}
