@@ -106,11 +106,11 @@ export abstract class PipeEnd implements Pipe {
     this.schedule();
   }
 
-  /** Gives the pipe up because of `error`. */
+  /** Gives the pipe up at once because of `error`. */
   protected fail(error: Error): void {
-    if (this.over) return;
-    if (this.left !== 'aborted') this.reason ??= error;
-    this.writable = false;
+    if (this.over || this.left === 'aborted') return;
+    this.reason ??= error;
+    this.leave('aborted');
     this.destroy();
   }
 

@@ -4,12 +4,10 @@
  */
 
 import type { Socket } from 'node:net';
-import { PipeEnd } from './end.ts';
+import { PipeEnd, type PipeEndOptions } from './end.ts';
 import { TransportError } from './failure.ts';
 
-export interface SocketPipeOptions {
-  readonly peer: string;
-  readonly secure: boolean;
+export interface SocketPipeOptions extends PipeEndOptions {
   /** The socket hands its bytes to `feed` through its `onread` option, instead of by 'data' events. */
   readonly fed?: boolean;
 }

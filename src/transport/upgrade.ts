@@ -16,7 +16,7 @@ export interface Upgrader {
   close(): void;
 }
 
-/** Request line and headers together, in bytes. */
+/** Path, names and values of headers together, in bytes; Node does not count what stands between them. */
 const headerBytes = 8 * 1024;
 
 /** `allowOrigin`: whether a page of this origin may connect; undefined is no browser. */

@@ -6,6 +6,7 @@
  * beyond it; SPICE's own windows (acks, agent tokens) must keep a server from sending that much.
  */
 
+import { UsageError } from '../errors.ts';
 import { type Clock, wallClock } from './clock.ts';
 import { PipeEnd } from './end.ts';
 import { TransportError } from './failure.ts';
@@ -61,10 +62,14 @@ export interface WebSocketDialOptions {
   readonly clock?: Clock;
 }
 
-/** Connects to `ws://…` or `wss://…`. Throws TransportError; a browser does not tell why a connection failed. */
+/**
+ * Connects to `ws://…` or `wss://…`. Throws TransportError, or UsageError for an address of another kind; a browser does not
+ * tell why a connection failed.
+ */
 export async function dialWebSocket(url: string, options: WebSocketDialOptions = {}): Promise<Pipe> {
   const { timeoutMs = 10_000, signal, clock = wallClock } = options;
-  const where = new URL(url);
+  const where = URL.canParse(url) ? new URL(url) : undefined;
+  if (where === undefined || !/^wss?:/.test(where.protocol)) throw new UsageError(`Not a WebSocket address: ${url}`);
   if (signal?.aborted) throw new TransportError('cancelled', `Dialling ${url} was given up`, { cause: signal.reason });
   const create = options.open ?? ((to: string, protocols: string[]) => new WebSocket(to, protocols));
   const socket: WebSocketLike = create(url, [subprotocol]);
