@@ -7,6 +7,13 @@ import type { ChartGraph, ChartState, ChartTransition } from './chart-graph.ts';
 /** The value of a snapshot: a key, or keys with the values below them. */
 export type StateValue = string | { readonly [key: string]: StateValue | undefined };
 
+/** A value that another program sent, without what is no part of one. Undefined if nothing is left. */
+export function readValue(value: unknown, depth = 0): StateValue | undefined {
+  if (typeof value === 'string') return value;
+  if (value === null || typeof value !== 'object' || Array.isArray(value) || depth > 64) return undefined;
+  return Object.fromEntries(Object.entries(value).map(([key, below]) => [key, readValue(below, depth + 1)]));
+}
+
 /** Ids of all active states, the root among them. Keys that the chart does not have are passed over. */
 export function activeStates(graph: ChartGraph, value: StateValue | undefined): ReadonlySet<string> {
   const active = new Set<string>();

@@ -1,0 +1,358 @@
+/**
+ * Where everything that can be inspected comes together: parties, actors, their charts and records go in; pages and foreign
+ * inspectors listen. It holds bounded history, and the present state of every actor, so that a page that opens late is
+ * complete at once. It never calls into an engine, and it knows neither sockets nor files.
+ */
+import type { ChartDefinition, MachineLike } from './chart-definition.ts';
+import { readValue } from './chart-state.ts';
+import type { Control, Count, FeedInput, FeedRecord, Party, Picture, Skipped, SnapshotRecord, ToPage } from './feed.ts';
+import { feedVersion, partyOf } from './feed.ts';
+import { type Counter, MessageTap, type TapOptions } from './message-tap.ts';
+import { RecordStore, type StoreLimits } from './record-store.ts';
+import { type Actor, type RawSnapshot, Roster } from './roster.ts';
+import { dots, isPersonalMessage, shown } from './show.ts';
+
+export interface HubLimits extends StoreLimits {
+  /** Actors that have stopped and are still shown. */
+  readonly stopped: number;
+  /** Parties that are gone and are still shown. */
+  readonly gone: number;
+  /** Snapshots of one actor that are recorded at once; and how many more a second. */
+  readonly snapshotBurst: number;
+  readonly snapshotRate: number;
+  /** Data messages of one channel that are recorded, per second, while somebody looks and while nobody does. */
+  readonly messageRate: number;
+  readonly idleMessageRate: number;
+  /** Records that are sent at once. Small, because nothing else of the process runs meanwhile. */
+  readonly chunk: number;
+}
+
+export const hubLimits: HubLimits = {
+  records: 20_000,
+  messages: 4_000,
+  bytes: 16 * 1024 * 1024,
+  body: 4_096,
+  stopped: 400,
+  gone: 8,
+  snapshotBurst: 40,
+  snapshotRate: 20,
+  messageRate: 40,
+  idleMessageRate: 2,
+  chunk: 1_500,
+};
+
+export interface HubOptions {
+  /** What the page calls itself. */
+  readonly name?: string;
+  readonly mode?: 'live' | 'journal';
+  /** Our own charts, by the keys that actors name. */
+  readonly charts?: Readonly<Record<string, MachineLike>>;
+  /** Shows what is personal: keystrokes, clipboard, tickets. */
+  readonly secrets?: boolean;
+  /** What the page may do, and who does it. The promise's rejection is shown on the page. */
+  readonly controls?: readonly Control[];
+  readonly onControl?: (name: string, fields: Readonly<Record<string, string>>) => Promise<void>;
+  readonly limits?: Partial<HubLimits>;
+  /** Milliseconds since 1970. */
+  readonly now?: () => number;
+}
+
+export type Hello = ToPage & { t: 'hello' };
+export type Batch = ToPage & { t: 'batch' };
+
+/** Hears of everything, a batch at a time. */
+export interface Listener {
+  batch(batch: Batch): void;
+}
+
+export class Hub {
+  readonly name: string;
+  readonly mode: 'live' | 'journal';
+  readonly controls: readonly Control[];
+  readonly now: () => number;
+  readonly limits: HubLimits;
+  private readonly secrets: boolean;
+  private readonly onControl: HubOptions['onControl'];
+  private readonly roster: Roster;
+  private readonly store: RecordStore;
+  private readonly taps = new Set<MessageTap>();
+  private readonly counters = new Set<Counter>();
+  private readonly changedCounters = new Set<Counter>();
+  private readonly painters = new Map<string, () => Omit<Picture, 'party' | 'at'> | undefined>();
+  private readonly listeners = new Set<Listener>();
+  /** Actors with a snapshot to record, or with an allowance to refill. */
+  private readonly lively = new Set<Actor>();
+  private skipped = { messages: 0, snapshots: 0 };
+  private seq = 0;
+  private ticker: ReturnType<typeof setInterval> | undefined;
+
+  constructor(options: HubOptions = {}) {
+    this.name = options.name ?? 'Sumac';
+    this.mode = options.mode ?? 'live';
+    this.controls = options.controls ?? [];
+    this.onControl = options.onControl;
+    this.secrets = options.secrets ?? false;
+    this.limits = { ...hubLimits, ...options.limits };
+    this.now = options.now ?? (() => performance.timeOrigin + performance.now());
+    this.store = new RecordStore(this.limits);
+    this.roster = new Roster({
+      stopped: this.limits.stopped,
+      gone: this.limits.gone,
+      tokens: this.limits.snapshotBurst,
+      machines: options.charts ?? {},
+      onForget: (actor) => this.forget(actor),
+    });
+    this.tickEvery(1000);
+  }
+
+  // ------------------------------------------------------------------------------------------------ what comes in
+
+  /** A server, client or program begins, or tells more of itself. */
+  party(party: Party): void {
+    this.roster.setParty(party);
+  }
+
+  /** A party has ended, and all its actors with it. They are shown for a while yet. */
+  partyGone(id: string, at = this.now()): void {
+    this.roster.partyGone(id, at);
+    for (const tap of this.taps) if (partyOf(tap.actor) === id) this.taps.delete(tap);
+    this.painters.delete(id);
+  }
+
+  /** An actor starts. `chart` is a key of the hub's charts, or the definition itself. */
+  actor(id: string, chart?: string | ChartDefinition, at = this.now()): void {
+    this.roster.start(id, chart, at);
+  }
+
+  actorStopped(id: string, at = this.now()): void {
+    this.roster.stop(id, at);
+  }
+
+  /**
+   * Records something. Returns its number. An event's or command's `detail` may be any value that does not change any more;
+   * it is made presentable when somebody looks. `body` is a wire message's, and is copied.
+   */
+  record(input: FeedInput, body?: Uint8Array): number {
+    const seq = ++this.seq;
+    const kept = body !== undefined && input.kind === 'wire' && !this.isPersonal(input.name);
+    const record = { ...input, seq, at: input.at ?? this.now(), ...(kept ? { held: true } : {}) } as FeedRecord;
+    if (record.kind === 'event' || record.kind === 'command') this.store.add(record, (r) => this.withDetail(r));
+    else this.store.add(record);
+    if (kept) this.store.addBody(seq, body);
+    return seq;
+  }
+
+  /** An actor is somewhere new. The newest is always known; the steps between are recorded as far as the rate allows. */
+  snapshot(id: string, raw: RawSnapshot, on: string, at = this.now()): void {
+    const actor = this.roster.actors.get(id);
+    if (actor === undefined) return;
+    if (actor.pending !== undefined) this.skipped.snapshots++;
+    actor.pending = { raw, on, at };
+    this.lively.add(actor);
+    this.recordIfAllowed(actor);
+    if (statusOf(raw.status) !== 'active') this.roster.stop(id, at);
+  }
+
+  /** Stands in a channel's message path; see MessageTap. Give it back with `untap`. */
+  tap(options: TapOptions): MessageTap {
+    const tap = new MessageTap(options, {
+      keep: (t, counter, direction, body) => {
+        const { actor, channel, peer } = t;
+        const { name, path } = counter;
+        this.record({ kind: 'wire', actor, channel, peer, direction, name, path, size: body.length }, body);
+      },
+      changed: (counter) => {
+        this.counters.add(counter);
+        this.changedCounters.add(counter);
+      },
+      skipped: () => {
+        this.skipped.messages++;
+      },
+    });
+    this.taps.add(tap);
+    return tap;
+  }
+
+  untap(tap: MessageTap): void {
+    this.taps.delete(tap);
+  }
+
+  /** Who paints a party's small picture (RGBA), when somebody looks. Undefined while there is none. */
+  painter(party: string, paint: () => Omit<Picture, 'party' | 'at'> | undefined): void {
+    this.painters.set(party, paint);
+  }
+
+  // ------------------------------------------------------------------------------------------------ what goes out
+
+  /** What a page needs to begin: everything present, and the newest records. It asks for older ones afterwards. */
+  hello(): Hello {
+    for (const actor of this.roster.actors.values()) if (actor.pending !== undefined) this.recordSnapshot(actor);
+    const records = this.store.before(Number.POSITIVE_INFINITY, this.limits.chunk);
+    const there = new Set(records.map((r) => r.seq));
+    const present = [...this.roster.actors.values()].flatMap((actor) => {
+      const { latest, latestRaw } = actor;
+      return latest === undefined || there.has(latest.seq) ? [] : [this.withSnapshot(latest, latestRaw ?? {})];
+    });
+    return {
+      t: 'hello',
+      version: feedVersion,
+      mode: this.mode,
+      name: this.name,
+      now: this.now(),
+      controls: this.controls,
+      ...this.roster.everything(),
+      records: [...present, ...records].sort((a, b) => a.seq - b.seq),
+      counts: [...this.counters].map(readCount),
+      skipped: this.skippedNow(),
+    };
+  }
+
+  /** Records before number `seq`, oldest first; fewer than `limits.chunk` when there are no more. */
+  older(seq: number): FeedRecord[] {
+    return this.store.before(seq, this.limits.chunk);
+  }
+
+  /** Hears of everything that comes after a `hello` of the same moment. Returns how to stop. */
+  listen(listener: Listener): () => void {
+    this.flush();
+    this.listeners.add(listener);
+    this.tickEvery(50);
+    return () => {
+      this.listeners.delete(listener);
+      if (this.listeners.size === 0) this.tickEvery(1000);
+    };
+  }
+
+  /** Hands out what has come together. Runs by itself; a caller may hurry it. */
+  flush(): void {
+    for (const actor of this.lively) this.recordIfAllowed(actor);
+    if (this.listeners.size === 0) {
+      this.store.dropFresh();
+      this.changedCounters.clear();
+      this.roster.takeNews();
+      return;
+    }
+    const records = this.store.takeFresh();
+    const counts = [...this.changedCounters].map(readCount);
+    this.changedCounters.clear();
+    const news = this.roster.takeNews();
+    if (records.length + counts.length === 0 && news === undefined) return;
+    const batch: Batch = {
+      t: 'batch',
+      now: this.now(),
+      skipped: this.skippedNow(),
+      ...(records.length > 0 ? { records } : {}),
+      ...(counts.length > 0 ? { counts } : {}),
+      ...news,
+    };
+    for (const listener of this.listeners) listener.batch(batch);
+  }
+
+  /** A record and the bytes that are kept of it. */
+  find(seq: number): { record: FeedRecord; body: Uint8Array | undefined } | undefined {
+    const record = this.store.find(seq);
+    return record === undefined ? undefined : { record, body: this.store.body(seq) };
+  }
+
+  /** The small pictures of this moment. */
+  pictures(): Picture[] {
+    const at = this.now();
+    return [...this.painters].flatMap(([party, paint]) => {
+      const picture = paint();
+      return picture === undefined ? [] : [{ ...picture, party, at }];
+    });
+  }
+
+  /** Does what the page asked for. Rejects when it is not allowed, or does not work. */
+  async control(name: string, fields: Readonly<Record<string, string>>): Promise<void> {
+    const allowed = this.controls.some((control) => control.name === name);
+    if (!allowed || this.onControl === undefined) throw new RangeError(`the program does not allow "${name}"`);
+    await this.onControl(name, fields);
+  }
+
+  close(): void {
+    clearInterval(this.ticker);
+    this.ticker = undefined;
+    this.listeners.clear();
+    this.taps.clear();
+  }
+
+  // ------------------------------------------------------------------------------------------------------- inside
+
+  private tickEvery(ms: number): void {
+    clearInterval(this.ticker);
+    this.ticker = setInterval(() => this.tick(ms), ms);
+    // In a browser a timer is a number, and keeps nothing alive.
+    if (typeof this.ticker === 'object') this.ticker.unref();
+  }
+
+  private tick(ms: number): void {
+    const rate = this.listeners.size > 0 ? this.limits.messageRate : this.limits.idleMessageRate;
+    const share = Math.max(1, Math.round((rate * ms) / 1000));
+    for (const tap of this.taps) tap.allowance = Math.min(4 * share, tap.allowance + share);
+    const { snapshotBurst, snapshotRate } = this.limits;
+    for (const actor of this.lively) {
+      actor.tokens = Math.min(snapshotBurst, actor.tokens + (snapshotRate * ms) / 1000);
+      if (actor.pending === undefined && actor.tokens === snapshotBurst) this.lively.delete(actor);
+    }
+    this.flush();
+  }
+
+  private recordIfAllowed(actor: Actor): void {
+    if (actor.pending === undefined || actor.tokens < 1) return;
+    actor.tokens--;
+    this.recordSnapshot(actor);
+  }
+
+  private recordSnapshot(actor: Actor): void {
+    const { raw, on, at } = actor.pending!;
+    const seq = ++this.seq;
+    const record: SnapshotRecord = {
+      kind: 'snapshot',
+      seq,
+      at,
+      actor: actor.info.id,
+      status: statusOf(raw.status),
+      on,
+    };
+    actor.pending = undefined;
+    actor.latest = record;
+    actor.latestRaw = raw;
+    this.store.add(record, (r) => this.withSnapshot(r, raw));
+  }
+
+  private withSnapshot(record: FeedRecord, raw: RawSnapshot): FeedRecord {
+    const tags = raw.tags instanceof Set || Array.isArray(raw.tags) ? [...raw.tags].map(String) : [];
+    const value = readValue(raw.value);
+    return {
+      ...(record as SnapshotRecord),
+      ...(value === undefined ? {} : { value }),
+      ...(raw.context === undefined ? {} : { context: shown(raw.context, this.secrets) }),
+      ...(tags.length > 0 ? { tags } : {}),
+      ...(raw.error === undefined || raw.error === null ? {} : { error: String(shown(raw.error)) }),
+    };
+  }
+
+  private withDetail(record: FeedRecord): FeedRecord {
+    if ((record.kind !== 'event' && record.kind !== 'command') || record.detail === undefined) return record;
+    return { ...record, detail: this.isPersonal(record.type) ? dots : shown(record.detail, this.secrets) };
+  }
+
+  private isPersonal(name: string): boolean {
+    return !this.secrets && isPersonalMessage(name);
+  }
+
+  private forget(actor: Actor): void {
+    this.lively.delete(actor);
+    for (const counter of this.counters) if (counter.of.actor === actor.info.id) this.counters.delete(counter);
+  }
+
+  private skippedNow(): Skipped {
+    return { ...this.skipped, slow: 0, forgotten: this.store.forgotten };
+  }
+}
+
+const readCount = (counter: Counter): Count => counter.read();
+
+const statusOf = (status: string | undefined): SnapshotRecord['status'] =>
+  status === 'done' || status === 'error' || status === 'stopped' ? status : 'active';
