@@ -2,7 +2,7 @@
  * ZLIB_GLZ images: a GLZ image inside a zlib stream, as servers send it over slow lines. The length that the message
  * states for the GLZ data is a budget: inflating stops where it is passed, however much more the stream would give.
  */
-import { Unzlib } from 'fflate';
+import { Unzlib, zlibSync } from 'fflate';
 import { ImageError } from './error.ts';
 import { decodeGlz, GLZ_HEADER_BYTES, type GlzDecoding } from './glz.ts';
 import type { GlzWindow } from './glz-window.ts';
@@ -23,6 +23,11 @@ export function decodeZlibGlz(
   options: DecodeOptions = {},
 ): GlzDecoding {
   return decodeGlz(window, inflateGlz(bytes, glzDataSize, size), size, options);
+}
+
+/** Packs an encoded GLZ image; the message must state its unpacked length. `level` is zlib's, 1 to 9; 3 if absent. */
+export function deflateGlz(glz: Uint8Array, level: 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 = 3): Uint8Array {
+  return zlibSync(glz, { level });
 }
 
 /** The GLZ image inside a ZLIB_GLZ image, for a caller who wants to wait with `decodeGlzWhenReady`. Throws `ImageError`. */
