@@ -1,0 +1,407 @@
+/**
+ * Hosts a channel's chart: where its frames come in and its commands go out. One loop takes frames from a chunk in order:
+ * control messages step the chart, data messages pass its gate to whoever listens.
+ */
+import { Subject } from 'rxjs';
+import type { AnyActorRef, AnyMachineSnapshot } from 'xstate';
+import type { ChannelCommand, Keep, LinkName } from '../../machines/contract.ts';
+import { SumacError } from '../errors.ts';
+import { addressWord } from '../protocol/address.ts';
+import {
+  type AnyMessage,
+  type Channel,
+  channelName,
+  channels,
+  decodeMessage,
+  type Entry,
+  encodeMessage,
+  LinkErrorCode,
+  longestBody,
+  prefix,
+  readSubMessages,
+  type Side,
+} from '../protocol/index.ts';
+import { highWater, type Pipe } from '../transport/pipe.ts';
+import { DataPlane, planeMessages } from './data-plane.ts';
+import { Deframer, frame } from './deframe.ts';
+import type { Born, Host, System } from './system.ts';
+
+/** What the application hears of a channel besides messages. */
+export type ChannelState =
+  /** It may be used. `afresh`: the peer knows nothing of what was sent before. */
+  | { readonly type: 'ready'; readonly afresh: boolean }
+  | { readonly type: 'reset'; readonly keep: Keep }
+  /** Another server speaks from now on. */
+  | { readonly type: 'switched'; readonly link: LinkName }
+  /** There is room to send again. */
+  | { readonly type: 'writable' }
+  | { readonly type: 'ended' };
+
+export interface ChannelServices {
+  /** Answers what the chart asks of the guest or the application. */
+  perform?(host: ChannelHost, question: string, input: any): Promise<unknown>;
+}
+
+/** Bytes that are held back for the target while a channel is handed over. */
+const mostHeld = 4 * 1024 * 1024;
+
+const listNumber = 8;
+
+export class ChannelHost implements Host {
+  /** "display:0" */
+  readonly channel: string;
+  /** "server/session:3/display:0" */
+  readonly address: string;
+  readonly side: Side;
+  readonly plane: DataPlane;
+  /** Messages of the peer that were let in, in order. Byte fields are views, valid until the handler returns. */
+  readonly messages = new Subject<AnyMessage>();
+  readonly states = new Subject<ChannelState>();
+  readonly actor: AnyActorRef;
+  /** Messages that no declaration covers, by number. */
+  readonly unknown = new Map<number, number>();
+  private readonly system: System;
+  private readonly services: ChannelServices;
+  private readonly protocol: Channel;
+  private readonly peer: Side;
+  private link: LinkName | undefined;
+  private pipe: Pipe | undefined;
+  private previous: Pipe[] = [];
+  private deframer: Deframer | undefined;
+  private mini = true;
+  private carried: Uint8Array | undefined;
+  private held: AnyMessage[] = [];
+  private heldBytes = 0;
+  private gate: AnyMachineSnapshot | undefined;
+  private flowing = false;
+  private speaking = false;
+  private deaf = false;
+  private choked = false;
+  private ended = false;
+
+  constructor(system: System, { actor, address, input }: Born, side: Side, services: ChannelServices) {
+    this.system = system;
+    this.actor = actor;
+    this.address = address;
+    this.channel = input.channel ?? 'main:0';
+    this.side = side;
+    this.peer = side === 'server' ? 'client' : 'server';
+    this.services = services;
+    this.protocol = channels[addressWord(this.channel) as keyof typeof channels];
+    this.plane = new DataPlane(side, this.protocol.name, () => Math.round(system.clock.now() * 1000), {
+      send: (message) => this.transmit(message),
+      waitFor: (list) => this.waitFor(list),
+    });
+    actor.subscribe(() => this.letOutWhatWasHeld());
+  }
+
+  // ------------------------------------------------------------------------------------------- for the application
+
+  /**
+   * Sends a message if the gate is open. While a client's channel is handed over, messages wait for the target. False: the
+   * message went nowhere. Throws WireError when a value does not fit its field.
+   */
+  send(message: AnyMessage): boolean {
+    this.lookAtGate();
+    if (this.speaking) {
+      this.transmit(message);
+      return true;
+    }
+    if (this.side === 'server' || this.ended || this.link === undefined || this.heldBytes > mostHeld) return false;
+    this.held.push(message);
+    this.heldBytes += 64 + ((message.body as { data?: Uint8Array }).data?.length ?? 0);
+    return true;
+  }
+
+  /** False while the peer, or the network, is behind: more would only queue up. */
+  get writable(): boolean {
+    this.lookAtGate();
+    return this.speaking && this.plane.open && (this.pipe?.pending ?? 0) < highWater;
+  }
+
+  /** Whether the application may use the channel at all. */
+  get open(): boolean {
+    this.lookAtGate();
+    return this.speaking;
+  }
+
+  get pending(): number {
+    return this.pipe?.pending ?? 0;
+  }
+
+  /** Gives the chart an input of the application's own. */
+  tell(event: { type: `api.${string}`; [key: string]: unknown }): void {
+    this.actor.send(event as never);
+  }
+
+  // --------------------------------------------------------------------------------------------------- the chart's
+
+  async perform(question: string, input: unknown): Promise<unknown> {
+    if (this.services.perform === undefined) throw new Error(`nobody answers "${question}"`);
+    return this.services.perform(this, question, input);
+  }
+
+  obey(command: ChannelCommand): void {
+    switch (command.type) {
+      case 'send':
+        this.transmit(command.message);
+        break;
+      case 'attach':
+        this.take(command.link, 'restart');
+        this.plane.openWindow();
+        break;
+      case 'switch':
+        if (this.pipe !== undefined) this.previous.push(this.pipe);
+        this.pipe?.take({ onChunk: () => {}, onClosed: () => {} });
+        this.take(command.link, this.protocol.name === 'display' ? command.serials : 'restart');
+        this.states.next({ type: 'switched', link: command.link });
+        break;
+      case 'carry':
+        this.carried = command.data;
+        break;
+      case 'send carried':
+        if (this.carried !== undefined) this.transmit({ type: 'msgc.migrate_data', body: { data: this.carried } });
+        this.carried = undefined;
+        break;
+      case 'give back':
+        this.giveBack();
+        break;
+      case 'close previous':
+        for (const pipe of this.previous.splice(0)) pipe.close();
+        break;
+      case 'close':
+        this.letGo()?.close();
+        break;
+      case 'reset':
+        this.held = [];
+        this.heldBytes = 0;
+        this.states.next({ type: 'reset', keep: command.keep });
+        break;
+      case 'ready':
+        this.states.next({ type: 'ready', afresh: command.afresh });
+        break;
+      case 'violation':
+        this.system.log(`${this.address}: closed: ${command.reason}`);
+        this.transmit({
+          type: `${prefix[this.side]}.disconnecting`,
+          body: { timeStamp: BigInt(Math.round(this.system.clock.now() * 1e6)), reason: LinkErrorCode.invalidData },
+        });
+        break;
+    }
+  }
+
+  end(): void {
+    this.ended = true;
+    for (const pipe of this.previous.splice(0)) pipe.close();
+    this.letGo()?.close();
+    this.system.progress.delete(this.channel);
+    this.system.lookAtWaiters();
+    this.states.next({ type: 'ended' });
+    this.states.complete();
+    this.messages.complete();
+  }
+
+  // ---------------------------------------------------------------------------------------------------------- wire
+
+  private take(name: LinkName, serials: 'restart' | 'go on'): void {
+    this.deframer?.hold();
+    const link = this.system.links.take(name);
+    this.link = name;
+    this.pipe = link?.pipe;
+    if (link === undefined) {
+      queueMicrotask(() => this.actor.send({ type: 'plane.closed', link: name, reason: 'the link is gone' } as never));
+      return;
+    }
+    this.mini = link.agreed.miniHeader;
+    this.plane.begin(serials);
+    const deframer = new Deframer(this.mini, longestBody[this.peer], (number, body, subList) =>
+      this.onFrame(number, body, subList),
+    );
+    this.deframer = deframer;
+    link.pipe.take(
+      {
+        onChunk: (chunk) => this.onChunk(chunk, deframer, name),
+        onClosed: (error) => {
+          if (this.link === name) {
+            this.actor.send({
+              type: 'plane.closed',
+              link: name,
+              reason: error?.message ?? 'the peer hung up',
+            } as never);
+          }
+        },
+        onDrained: () => this.noteRoom(),
+      },
+      link.unread,
+    );
+    link.pipe.resume();
+  }
+
+  /** Forgets the pipe in use and returns it. */
+  private letGo(): Pipe | undefined {
+    const { pipe } = this;
+    this.deframer?.hold();
+    this.pipe = undefined;
+    this.link = undefined;
+    return pipe;
+  }
+
+  private giveBack(): void {
+    const { link, deframer, mini } = this;
+    const pipe = this.letGo();
+    if (pipe === undefined || link === undefined || deframer === undefined) return;
+    const agreed = { commonCaps: [], channelCaps: [], miniHeader: mini };
+    const kept: Uint8Array[] = [];
+    pipe.take({ onChunk: (chunk) => kept.push(chunk.slice()), onClosed: () => {} });
+    pipe.pause();
+    this.system.links.park(link, () => ({
+      name: link,
+      pipe,
+      agreed,
+      unread: join([...deframer.takeRest(), ...kept]),
+    }));
+  }
+
+  private onChunk(chunk: Uint8Array, deframer: Deframer, link: LinkName): void {
+    const { system } = this;
+    const at = system.clock.now();
+    if (system.journal !== undefined) {
+      system.write({ kind: 'wire', at, actor: this.address, link, direction: 'in', bytes: chunk.slice() });
+    }
+    try {
+      deframer.push(chunk);
+    } catch (error) {
+      this.violate(error);
+    }
+    system.handled.next({ channel: this.channel, link, at });
+    system.lookAtWaiters();
+    this.noteRoom();
+  }
+
+  private onFrame(number: number, body: Uint8Array, subList: number): void {
+    if (subList > 0) for (const sub of readSubMessages(body, subList)) this.handle(sub.number, sub.body);
+    this.plane.countReceived();
+    if (this.side === 'client') this.system.progress.set(this.channel, this.plane.received);
+    if (number === listNumber && this.peer === 'server') {
+      for (const sub of readSubMessages(body, 0)) this.handle(sub.number, sub.body);
+      return;
+    }
+    this.handle(number, subList > 0 ? body.subarray(0, subList) : body);
+  }
+
+  private handle(number: number, body: Uint8Array): void {
+    const entry = this.protocol.tables[this.peer].byNumber.get(number);
+    if (entry === undefined) this.meetUnknown(number);
+    else if (entry.path === 'control') this.step(entry, body);
+    else if (planeMessages.has(entry.type)) {
+      this.plane.take(decodeMessage(this.protocol, this.peer, number, body));
+    } else this.pass(entry, body);
+  }
+
+  private pass(entry: Entry, body: Uint8Array): void {
+    this.lookAtGate();
+    if (this.flowing) {
+      if (this.messages.observed) this.messages.next(decodeMessage(this.protocol, this.peer, entry.number, body));
+    } else if (!this.deaf) {
+      throw new SumacError('violation', `${this.protocol.name}.${entry.name} while nothing may flow`);
+    }
+  }
+
+  private step(entry: Entry, body: Uint8Array): void {
+    const message = decodeMessage(this.protocol, this.peer, entry.number, body.slice());
+    this.actor.send(message as never);
+    if (this.link !== undefined && !this.ended) this.messages.next(message);
+  }
+
+  /** A client skips what a newer server may say; a server takes it for an attack. */
+  private meetUnknown(number: number): void {
+    if (this.side === 'server') throw new SumacError('violation', `message ${number} is not known`);
+    const met = this.unknown.get(number) ?? 0;
+    if (met === 0) this.system.log(`${this.address}: message ${number} is not known and skipped`);
+    this.unknown.set(number, met + 1);
+  }
+
+  private violate(error: unknown): void {
+    this.deframer?.hold();
+    if (!(error instanceof SumacError)) {
+      this.system.log(`${this.address}: a fault of ours: ${error instanceof Error ? error.stack : String(error)}`);
+    }
+    this.actor.send({
+      type: 'plane.violation',
+      reason: error instanceof Error ? error.message : String(error),
+    } as never);
+  }
+
+  private transmit(message: AnyMessage): void {
+    const { pipe } = this;
+    if (pipe === undefined) return;
+    const { number, body } = encodeMessage(this.protocol, this.side, message);
+    this.plane.countSent();
+    const bytes = frame(this.mini, this.plane.sent, number, body);
+    const { system } = this;
+    if (system.journal !== undefined) {
+      const at = system.clock.now();
+      system.write({ kind: 'wire', at, actor: this.address, link: this.link!, direction: 'out', bytes: bytes.slice() });
+    }
+    pipe.write(bytes);
+  }
+
+  private waitFor(list: readonly { type: number; id: number; serial: bigint }[]): void {
+    const wanted = list.map(({ type, id, serial }) => ({ channel: channelName(type, id), serial: Number(serial) }));
+    const satisfied = () =>
+      wanted.every(({ channel, serial }) => (this.system.progress.get(channel) ?? Number.POSITIVE_INFINITY) >= serial);
+    if (satisfied()) return;
+    const { deframer, pipe } = this;
+    deframer?.hold();
+    pipe?.pause();
+    this.system.waiters.add({
+      satisfied: () => this.pipe !== pipe || satisfied(),
+      go: () => {
+        if (this.pipe !== pipe) return;
+        try {
+          deframer?.release();
+        } catch (error) {
+          this.violate(error);
+        }
+        pipe?.resume();
+      },
+    });
+  }
+
+  // ---------------------------------------------------------------------------------------------------------- gate
+
+  private lookAtGate(): void {
+    const snapshot = this.actor.getSnapshot() as AnyMachineSnapshot;
+    if (snapshot === this.gate) return;
+    this.gate = snapshot;
+    this.flowing = snapshot.hasTag('flowing');
+    this.speaking = snapshot.hasTag('speaking');
+    this.deaf = snapshot.hasTag('deaf');
+  }
+
+  private letOutWhatWasHeld(): void {
+    if (this.held.length === 0) return;
+    this.lookAtGate();
+    if (!this.speaking) return;
+    const held = this.held;
+    this.held = [];
+    this.heldBytes = 0;
+    for (const message of held) this.transmit(message);
+  }
+
+  private noteRoom(): void {
+    const { writable } = this;
+    if (writable && this.choked) this.states.next({ type: 'writable' });
+    this.choked = !writable;
+  }
+}
+
+const join = (chunks: readonly Uint8Array[]): Uint8Array => {
+  const all = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
+  let at = 0;
+  for (const chunk of chunks) {
+    all.set(chunk, at);
+    at += chunk.length;
+  }
+  return all;
+};

@@ -1,0 +1,326 @@
+/**
+ * Hosts a link chart of either side: turns the bytes of the link stage into its events and its commands into bytes. A link
+ * that is up keeps its pipe here, reading no more than a little, until a channel takes it.
+ */
+import type { AnyActorRef, AnyEventObject } from 'xstate';
+import type { Agreed, Destination, LinkCommand, LinkName } from '../../machines/contract.ts';
+import { addressParts } from '../protocol/address.ts';
+import { type Caps, CommonCap, hasCap } from '../protocol/capabilities.ts';
+import { channelName } from '../protocol/index.ts';
+import { LinkErrorCode, ticketSize } from '../protocol/link.ts';
+import type { Pipe } from '../transport/pipe.ts';
+import { ByteQueue } from './byte-queue.ts';
+import { LinkStageError, readMess, readReply, sentenceOf, writeMess, writeReply, writeU32 } from './link-stage.ts';
+import type { Born, Host, System } from './system.ts';
+
+/** Bytes that a parked link reads ahead; enough to notice that the peer speaks or hangs up. */
+const readAhead = 64 * 1024;
+
+/** What both kinds of link need to know about us. */
+export interface LinkServices {
+  /** Our capability words for a channel ("display:0"): common ones, then its own. */
+  caps(channel: string): { readonly commonCaps: Caps; readonly channelCaps: Caps };
+}
+
+export interface ClientLinkServices extends LinkServices {
+  dial(destination: Destination, secure: boolean, signal: AbortSignal): Promise<Pipe>;
+  /** RSA-OAEP (SHA-1) of the password and a NUL, with the server's key (DER SubjectPublicKeyInfo). */
+  encryptTicket(pubKey: Uint8Array): Promise<Uint8Array>;
+}
+
+export interface ServerLinkServices extends LinkServices {
+  /** A fresh RSA-1024 key: its public half, and what decrypts a ticket with the private one. */
+  makeKey(): Promise<{ pubKey: Uint8Array; decrypt(ticket: Uint8Array): Promise<Uint8Array> }>;
+  /** Whether this password opens the server now. */
+  admits(password: string): boolean;
+  /** SPICE_LINK_ERR_NEED_SECURED and the like, before anything else is looked at. */
+  policy(channel: string, secure: boolean): number | undefined;
+  /** For lists of who is connected. */
+  linked?(link: LinkName, pipe: Pipe, channel: string, connectionId: number): void;
+}
+
+type Expected = 'message' | 'reply' | 'mechanism' | 'ticket' | 'result' | 'nothing';
+
+abstract class LinkHost implements Host {
+  protected readonly system: System;
+  protected readonly actor: AnyActorRef;
+  protected readonly address: string;
+  protected readonly link: LinkName;
+  protected readonly queue = new ByteQueue();
+  protected pipe: Pipe | undefined;
+  protected expected: Expected = 'nothing';
+  private parked = false;
+  private given = false;
+  private spoke = false;
+
+  constructor(system: System, { actor, address, input }: Born) {
+    this.system = system;
+    this.actor = actor;
+    this.address = address;
+    this.link = input.link;
+  }
+
+  abstract obey(command: AnyEventObject): void;
+  abstract perform(question: string, input: any, signal: AbortSignal): Promise<unknown>;
+  /** Reads what is expected next; false while it is not all there. */
+  protected abstract read(): boolean;
+
+  end(): void {
+    this.system.links.forget(this.link);
+    if (!this.given) this.pipe?.close();
+  }
+
+  protected hold(pipe: Pipe): void {
+    this.pipe = pipe;
+    pipe.take({
+      onChunk: (chunk) => {
+        this.system.write({
+          kind: 'wire',
+          at: this.system.clock.now(),
+          actor: this.address,
+          link: this.link,
+          direction: 'in',
+          bytes: chunk.slice(),
+        });
+        this.queue.push(chunk);
+        if (this.queue.length > readAhead) pipe.pause();
+        if (this.parked) this.heard();
+        else this.readOn();
+      },
+      onClosed: (error) =>
+        this.actor.send({ type: 'link.closed', reason: error?.message ?? 'the peer hung up' } as never),
+    });
+  }
+
+  protected send(bytes: Uint8Array): void {
+    this.system.write({
+      kind: 'wire',
+      at: this.system.clock.now(),
+      actor: this.address,
+      link: this.link,
+      direction: 'out',
+      bytes: bytes.slice(),
+    });
+    this.pipe?.write(bytes);
+  }
+
+  protected expect(expected: Expected): void {
+    this.expected = expected;
+    // Never from within a command: the chart must have finished its step.
+    queueMicrotask(() => this.readOn());
+  }
+
+  protected park(agreed: Agreed): void {
+    this.parked = true;
+    this.expected = 'nothing';
+    this.system.links.park(this.link, () => {
+      this.given = true;
+      this.actor.send({ type: 'link.taken' } as never);
+      return { name: this.link, pipe: this.pipe!, agreed, unread: this.queue.takeAll() };
+    });
+  }
+
+  protected heard(): void {
+    if (this.spoke) return;
+    this.spoke = true;
+    this.onSpoke();
+  }
+
+  protected onSpoke(): void {}
+
+  private readOn(): void {
+    try {
+      while (this.expected !== 'nothing' && this.read());
+    } catch (error) {
+      this.expected = 'nothing';
+      this.fail(error);
+    }
+  }
+
+  protected abstract fail(error: unknown): void;
+}
+
+export class ClientLinkHost extends LinkHost {
+  private readonly services: ClientLinkServices;
+  private agreed: Agreed = { commonCaps: [], channelCaps: [], miniHeader: false };
+
+  constructor(system: System, born: Born, services: ClientLinkServices) {
+    super(system, born);
+    this.services = services;
+  }
+
+  obey(command: LinkCommand): void {
+    switch (command.type) {
+      case 'link.send_mess': {
+        const { type, id } = addressParts(command.channel);
+        this.send(
+          writeMess({
+            connectionId: command.connectionId,
+            channelType: type,
+            channelId: id,
+            ...this.services.caps(command.channel),
+          }),
+        );
+        this.expect('reply');
+        break;
+      }
+      case 'link.send_mechanism':
+        this.send(writeU32(command.mechanism));
+        break;
+      case 'link.send_ticket':
+        this.send(command.ticket);
+        this.expect('result');
+        break;
+      case 'link.park':
+        this.park(this.agreed);
+        break;
+      case 'link.close':
+        this.pipe?.close();
+        break;
+    }
+  }
+
+  async perform(question: string, input: any, signal: AbortSignal): Promise<unknown> {
+    if (question === 'encrypt ticket') return this.services.encryptTicket(input.pubKey);
+    this.pipe?.close();
+    this.queue.takeAll();
+    const pipe = await this.services.dial(input.destination, input.secure, signal);
+    if (signal.aborted) pipe.abort();
+    else this.hold(pipe);
+    return undefined;
+  }
+
+  protected read(): boolean {
+    if (this.expected === 'reply') {
+      const reply = readReply(this.queue);
+      if (reply === undefined) return false;
+      this.expected = 'nothing';
+      this.agreed = {
+        commonCaps: reply.commonCaps,
+        channelCaps: reply.channelCaps,
+        miniHeader: hasCap(reply.commonCaps, CommonCap.miniHeader),
+      };
+      this.actor.send({ type: 'link.reply', ...reply } as never);
+      return true;
+    }
+    const result = this.queue.take(4);
+    if (result === undefined) return false;
+    this.expected = 'nothing';
+    this.actor.send({
+      type: 'link.result',
+      code: new DataView(result.buffer, result.byteOffset).getUint32(0, true),
+    } as never);
+    return true;
+  }
+
+  protected fail(error: unknown): void {
+    this.actor.send({ type: 'link.violation', reason: sentenceOf(error) } as never);
+  }
+}
+
+export class ServerLinkHost extends LinkHost {
+  private readonly services: ServerLinkServices;
+  private channel = '';
+  private agreed: Agreed = { commonCaps: [], channelCaps: [], miniHeader: false };
+  private connectionId = 0;
+  private decrypt: ((ticket: Uint8Array) => Promise<Uint8Array>) | undefined;
+
+  constructor(system: System, born: Born, services: ServerLinkServices, pipe: Pipe) {
+    super(system, born);
+    this.services = services;
+    this.expected = 'message';
+    this.hold(pipe);
+  }
+
+  obey(command: LinkCommand): void {
+    switch (command.type) {
+      case 'link.send_reply': {
+        const caps =
+          command.error === LinkErrorCode.ok ? this.services.caps(this.channel) : { commonCaps: [], channelCaps: [] };
+        this.send(writeReply({ error: command.error, pubKey: command.pubKey, ...caps }));
+        if (command.error === LinkErrorCode.ok) {
+          this.expect(hasCap(this.agreed.commonCaps, CommonCap.authSelection) ? 'mechanism' : 'ticket');
+        }
+        break;
+      }
+      case 'link.send_result':
+        this.send(writeU32(command.code));
+        if (command.code === LinkErrorCode.ok) {
+          this.services.linked?.(this.link, this.pipe!, this.channel, this.connectionId);
+        }
+        break;
+      case 'link.park':
+        this.park(this.agreed);
+        if (this.queue.length > 0) queueMicrotask(() => this.heard());
+        break;
+      case 'link.close':
+        this.pipe?.close();
+        break;
+    }
+  }
+
+  async perform(question: string, input: any): Promise<unknown> {
+    if (question === 'make key') {
+      const key = await this.services.makeKey();
+      this.decrypt = key.decrypt;
+      return key.pubKey;
+    }
+    const plain = await this.decrypt!(input.ticket);
+    const nul = plain.indexOf(0);
+    const password = new TextDecoder().decode(nul < 0 ? plain : plain.subarray(0, nul));
+    return this.services.admits(password) ? 'good' : 'bad';
+  }
+
+  protected read(): boolean {
+    switch (this.expected) {
+      case 'message': {
+        const mess = readMess(this.queue);
+        if (mess === undefined) return false;
+        this.expected = 'nothing';
+        this.channel = channelName(mess.channelType, mess.channelId);
+        this.connectionId = mess.connectionId;
+        this.agreed = {
+          commonCaps: mess.commonCaps,
+          channelCaps: mess.channelCaps,
+          miniHeader: hasCap(mess.commonCaps, CommonCap.miniHeader),
+        };
+        const code = this.services.policy(this.channel, this.pipe!.secure);
+        if (code !== undefined) throw new LinkStageError(code, 'this channel needs the other kind of connection');
+        this.actor.send({
+          type: 'link.mess',
+          connectionId: mess.connectionId,
+          channel: this.channel,
+          commonCaps: mess.commonCaps,
+          channelCaps: mess.channelCaps,
+        } as never);
+        return true;
+      }
+      case 'mechanism': {
+        const bytes = this.queue.take(4);
+        if (bytes === undefined) return false;
+        this.expected = 'ticket';
+        this.actor.send({
+          type: 'link.mechanism',
+          mechanism: new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true),
+        } as never);
+        return true;
+      }
+      default: {
+        const ticket = this.queue.take(ticketSize);
+        if (ticket === undefined) return false;
+        this.expected = 'nothing';
+        this.actor.send({ type: 'link.ticket', ticket: ticket.slice() } as never);
+        return true;
+      }
+    }
+  }
+
+  protected override onSpoke(): void {
+    this.system.root.send({ type: 'link.spoke', link: this.link } as never);
+  }
+
+  protected fail(error: unknown): void {
+    const code = error instanceof LinkStageError ? error.linkCode : LinkErrorCode.invalidData;
+    this.actor.send({ type: 'link.refused', code, reason: sentenceOf(error) } as never);
+  }
+}

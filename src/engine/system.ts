@@ -1,0 +1,200 @@
+/**
+ * A tree of running charts and what they stand on. One hook sees every input of every chart before the chart does: it is
+ * written to the journal, then the chart steps, then its commands are written and obeyed, in order, before the next input.
+ * INVARIANT: nothing but an event changes a chart, and every event is in the journal first.
+ */
+import { Subject } from 'rxjs';
+import { type AnyActorRef, type AnyEventObject, type AnyStateMachine, createActor, fromPromise } from 'xstate';
+import { charts } from '../../machines/index.ts';
+import type { Journal } from '../journal/journal.ts';
+import type { Entry } from '../journal/record.ts';
+import type { Clock } from './clock.ts';
+import { LinkTable } from './link-table.ts';
+
+/** Stands between a chart and the world: does what it commands, answers what it asks. */
+export interface Host {
+  obey(command: AnyEventObject): void;
+  /** Answers an invoked actor; rejects when there is no answer. */
+  perform?(question: string, input: any, signal: AbortSignal): Promise<unknown>;
+  /** The chart has ended. */
+  end(): void;
+}
+
+export interface Born {
+  readonly actor: AnyActorRef;
+  /** The chart's name in machines/index.ts. */
+  readonly chart: string;
+  /** "server/session:3/display:0" */
+  readonly address: string;
+  readonly input: any;
+}
+
+export interface SystemOptions {
+  /** What the root is called: "server" or "client". */
+  readonly name: string;
+  readonly machine: AnyStateMachine;
+  readonly input: unknown;
+  readonly clock: Clock;
+  readonly journal?: Journal | undefined;
+  readonly hostFor: (born: Born) => Host | undefined;
+  /** One line for the people who run this. */
+  readonly log: (line: string) => void;
+}
+
+export interface Handled {
+  readonly channel: string;
+  readonly link: string;
+  /** Milliseconds of the clock. */
+  readonly at: number;
+}
+
+/** A channel that does not read on until others have come far enough. */
+export interface Waiter {
+  satisfied(): boolean;
+  go(): void;
+}
+
+/** Something that a chart reported: the command's news, and which actor said it. */
+export interface Report {
+  readonly actor: string;
+  readonly news: any;
+}
+
+const names = new Map<unknown, string>(Object.entries(charts).map(([name, chart]) => [chart.id, name]));
+
+export class System {
+  readonly clock: Clock;
+  readonly journal: Journal | undefined;
+  readonly links = new LinkTable();
+  readonly reports = new Subject<Report>();
+  /** Each chunk that a channel has handled. */
+  readonly handled = new Subject<Handled>();
+  /** Messages that each channel has received, for channels that wait for others (spec §2.2). */
+  readonly progress = new Map<string, number>();
+  readonly waiters = new Set<Waiter>();
+  readonly log: (line: string) => void;
+  readonly root: AnyActorRef & { start(): unknown; stop(): unknown };
+  private readonly hosts = new Map<AnyActorRef, Host>();
+  private readonly addresses = new WeakMap<AnyActorRef, string>();
+  private readonly options: SystemOptions;
+
+  constructor(options: SystemOptions) {
+    this.options = options;
+    this.clock = options.clock;
+    this.journal = options.journal;
+    this.log = options.log;
+    this.root = createActor(this.equip(options.machine), {
+      id: options.name,
+      input: options.input,
+      clock: options.clock,
+      inspect: {
+        next: (event) => {
+          if (event.type === '@xstate.event') this.record(event.actorRef as AnyActorRef, event.event);
+          else if (event.type === '@xstate.actor') this.born(event.actorRef as AnyActorRef);
+        },
+      },
+    }) as never;
+  }
+
+  start(): void {
+    this.root.start();
+  }
+
+  /** Ends every chart; their hosts close what they hold. */
+  stop(): void {
+    this.root.stop();
+    this.reports.complete();
+  }
+
+  /** Charts that have not ended. */
+  get population(): number {
+    return this.hosts.size;
+  }
+
+  addressOf(actor: AnyActorRef): string {
+    return this.addresses.get(actor) ?? actor.id;
+  }
+
+  lookAtWaiters(): void {
+    if (this.waiters.size === 0) return;
+    for (const waiter of this.waiters) {
+      if (!waiter.satisfied()) continue;
+      this.waiters.delete(waiter);
+      queueMicrotask(() => waiter.go());
+    }
+  }
+
+  write(entry: Entry): void {
+    this.journal?.append(entry);
+  }
+
+  /** Gives every actor of `machine` that stands for the world to the host of the chart that invokes it. */
+  private equip<M extends AnyStateMachine>(machine: M): M {
+    const actors: Record<string, unknown> = {};
+    for (const [name, logic] of Object.entries(machine.implementations.actors as Record<string, any>)) {
+      actors[name] =
+        logic.implementations === undefined
+          ? fromPromise(({ input, self, signal }) => this.perform(self as AnyActorRef, name, input, signal))
+          : this.equip(logic as AnyStateMachine);
+    }
+    return machine.provide({ actors } as never) as M;
+  }
+
+  private async perform(self: AnyActorRef, question: string, input: unknown, signal: AbortSignal): Promise<unknown> {
+    const host = this.hosts.get((self as unknown as { _parent: AnyActorRef })._parent);
+    if (host?.perform === undefined) throw new Error(`nobody answers "${question}"`);
+    return host.perform(question, input, signal);
+  }
+
+  private born(actor: AnyActorRef): void {
+    const { logic, options, _parent } = actor as unknown as {
+      logic: { id?: string };
+      options: { input: unknown };
+      _parent?: AnyActorRef;
+    };
+    const chart = names.get(logic.id);
+    if (chart === undefined) return;
+    const address = _parent === undefined ? actor.id : `${this.addressOf(_parent)}/${actor.id}`;
+    this.addresses.set(actor, address);
+    const host = this.options.hostFor({ actor, chart, address, input: options.input }) ?? this.reporter(address);
+    this.hosts.set(actor, host);
+    actor.on('*', (command: AnyEventObject) => {
+      this.write({ kind: 'command', at: this.clock.now(), actor: address, command });
+      try {
+        host.obey(command);
+      } catch (error) {
+        this.log(`${address}: ${command.type} failed: ${error instanceof Error ? error.message : String(error)}`);
+      }
+    });
+    const ended = () => {
+      if (this.hosts.delete(actor)) {
+        this.write({ kind: 'end', at: this.clock.now(), actor: address });
+        host.end();
+      }
+    };
+    actor.subscribe({
+      complete: ended,
+      error: (error) => {
+        this.log(`${address}: the chart failed: ${error instanceof Error ? error.message : String(error)}`);
+        ended();
+      },
+    });
+  }
+
+  /** The host of charts that only report. */
+  private reporter(address: string): Host {
+    return {
+      obey: (command) => {
+        if (command.type === 'report') this.reports.next({ actor: address, news: command.news });
+        else if (command.type === 'log') this.log(`${address}: ${command.line}`);
+      },
+      end: () => {},
+    };
+  }
+
+  private record(actor: AnyActorRef, event: AnyEventObject): void {
+    if (this.journal === undefined || !this.hosts.has(actor)) return;
+    const chart = event.type === 'xstate.init' ? { chart: (actor as any).logic.id as string } : {};
+    this.write({ kind: 'event', at: this.clock.now(), actor: this.addressOf(actor), event, ...chart });
+  }
+}

@@ -1,0 +1,27 @@
+/** A journal in memory: for tests and for looking at. It ends with the process; with `most` it forgets its oldest records. */
+import type { ReadableJournal } from './journal.ts';
+import type { Entry, JournalRecord } from './record.ts';
+
+export class MemoryJournal implements ReadableJournal {
+  private records: JournalRecord[] = [];
+  private dropped = 0;
+  private readonly most: number;
+
+  /** `most`: records to keep. */
+  constructor(most = Number.POSITIVE_INFINITY) {
+    this.most = most;
+  }
+
+  append(entry: Entry): void {
+    this.records.push({ ...entry, seq: this.dropped + this.records.length + 1 } as JournalRecord);
+    if (this.records.length > this.most * 2) {
+      const excess = this.records.length - this.most;
+      this.records.splice(0, excess);
+      this.dropped += excess;
+    }
+  }
+
+  *read(from = 1): Iterable<JournalRecord> {
+    for (const record of this.records) if (record.seq >= from) yield record;
+  }
+}
