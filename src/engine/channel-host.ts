@@ -9,6 +9,7 @@ import { SumacError } from '../errors.ts';
 import { addressWord } from '../protocol/address.ts';
 import {
   type AnyMessage,
+  type Caps,
   type Channel,
   channelName,
   channels,
@@ -64,6 +65,8 @@ export class ChannelHost implements Host {
   private readonly services: ChannelServices;
   private readonly protocol: Channel;
   private readonly peer: Side;
+  /** What the peer can do on this channel. */
+  peerCaps: Caps = [];
   private link: LinkName | undefined;
   private pipe: Pipe | undefined;
   private previous: Pipe[] = [];
@@ -213,6 +216,7 @@ export class ChannelHost implements Host {
       return;
     }
     this.mini = link.agreed.miniHeader;
+    this.peerCaps = link.agreed.channelCaps;
     this.plane.begin(serials);
     const deframer = new Deframer(this.mini, longestBody[this.peer], (number, body, subList) =>
       this.onFrame(number, body, subList),

@@ -1,0 +1,84 @@
+/** Keyboard and mouse of every client, as one stream for the application. */
+import { type Observable, Subject } from 'rxjs';
+import type { ChannelHost } from '../engine/channel-host.ts';
+import { inputMotionAckBunch } from '../protocol/constants.ts';
+import { type InputsMigrateData, writeMigrateData } from '../protocol/migrate-data.ts';
+import type { GuestInput } from '../sources/console.ts';
+
+export class Input {
+  private readonly all = new Subject<GuestInput>();
+  readonly events: Observable<GuestInput> = this.all.asObservable();
+  private readonly hosts = new Set<ChannelHost>();
+  /** Motions of a client that were not acknowledged yet. */
+  private readonly motions = new WeakMap<ChannelHost, number>();
+  private locks = 0;
+
+  /** Lock keys that the guest has on. */
+  get modifiers(): number {
+    return this.locks;
+  }
+
+  setModifiers(modifiers: number): void {
+    this.locks = modifiers;
+    for (const host of this.hosts) host.send({ type: 'msg.key_modifiers', body: { modifiers } });
+  }
+
+  attach(host: ChannelHost): void {
+    host.states.subscribe((state) => {
+      if (state.type === 'ready') {
+        this.hosts.add(host);
+        if (!state.afresh) host.send({ type: 'msg.key_modifiers', body: { modifiers: this.locks } });
+        this.acknowledge(host, 0);
+      } else if (state.type === 'ended') this.hosts.delete(host);
+    });
+    host.messages.subscribe((message) => {
+      const event = inputOf(message);
+      if (event === undefined) return;
+      if (event.type === 'motion' || event.type === 'position') this.acknowledge(host, 1);
+      this.all.next(event);
+    });
+  }
+
+  collect(host: ChannelHost): Uint8Array {
+    return writeMigrateData('inputs', { version: 1, motionCount: this.motions.get(host) ?? 0 });
+  }
+
+  load(host: ChannelHost, state: InputsMigrateData): void {
+    this.motions.set(host, state.motionCount);
+  }
+
+  /** One acknowledgement for every four motions (spec §2.5); what cannot be said now is said after the hand-over. */
+  private acknowledge(host: ChannelHost, more: number): void {
+    let motions = (this.motions.get(host) ?? 0) + more;
+    while (motions >= inputMotionAckBunch && host.send({ type: 'msg.mouse_motion_ack', body: {} })) {
+      motions -= inputMotionAckBunch;
+    }
+    this.motions.set(host, motions);
+  }
+}
+
+function inputOf({ type, body }: { type: string; body: any }): GuestInput | undefined {
+  switch (type) {
+    case 'msgc.key_down':
+      return { type: 'key', code: body.code, down: true };
+    case 'msgc.key_up':
+      return { type: 'key', code: body.code, down: false };
+    case 'msgc.key_scancode': {
+      const data = body.data as Uint8Array;
+      const code = data.reduce((sum, byte, i) => (i < 4 ? sum | (byte << (8 * i)) : sum), 0) >>> 0;
+      return { type: 'key', code, down: ((data.at(-1) ?? 0) & 0x80) === 0 };
+    }
+    case 'msgc.key_modifiers':
+      return { type: 'modifiers', modifiers: body.modifiers };
+    case 'msgc.mouse_motion':
+      return { type: 'motion', dx: body.dx, dy: body.dy, buttons: body.buttonsState };
+    case 'msgc.mouse_position':
+      return { type: 'position', x: body.x, y: body.y, buttons: body.buttonsState, display: body.displayId };
+    case 'msgc.mouse_press':
+      return { type: 'button', button: body.button, down: true, buttons: body.buttonsState };
+    case 'msgc.mouse_release':
+      return { type: 'button', button: body.button, down: false, buttons: body.buttonsState };
+    default:
+      return undefined;
+  }
+}

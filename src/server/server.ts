@@ -1,0 +1,399 @@
+/**
+ * A SPICE server to embed: createServer() listens, hosts the charts and gives the application a console to draw on and the
+ * hypervisor its calls. What a client does is the charts' business; nothing here decides what is legal.
+ */
+import { randomUUID } from 'node:crypto';
+import { type Observable, Subject } from 'rxjs';
+import { type Destination, type MainFacts, type Scheme, schemes } from '../../machines/contract.ts';
+import { type SupervisorNews, supervisor } from '../../machines/supervisor.ts';
+import { ChannelHost } from '../engine/channel-host.ts';
+import { type Clock, randomNonce, wallClock } from '../engine/clock.ts';
+import { ServerLinkHost, type ServerLinkServices } from '../engine/link-host.ts';
+import { type Born, type Host, System } from '../engine/system.ts';
+import { UsageError } from '../errors.ts';
+import type { Journal } from '../journal/journal.ts';
+import { addressParts, addressWord } from '../protocol/address.ts';
+import { CommonCap, caps, DisplayCap, InputsCap, MainCap, PlaybackCap, RecordCap } from '../protocol/capabilities.ts';
+import { LinkErrorCode } from '../protocol/link.ts';
+import { MouseMode } from '../protocol/main.ts';
+import { emptyCharDevice, readMigrateData, writeMigrateData } from '../protocol/migrate-data.ts';
+import { type Listening, type ListenOptions, listen } from '../transport/listen.ts';
+import type { Pipe } from '../transport/pipe.ts';
+import { Connections, type ConnectionEvent, type OpenConnection } from './connections.ts';
+import { ServerDisplay } from './display.ts';
+import { Input } from './input.ts';
+import { KeyStore } from './keys.ts';
+import { Password } from './password.ts';
+import { Pointer } from './pointer.ts';
+import { Playback, Record } from './sound.ts';
+
+export interface ServerOptions extends Omit<ListenOptions, 'onRefused' | 'maxConnections'> {
+  /** What clients show as the guest's name. */
+  readonly name?: string | undefined;
+  readonly uuid?: string | undefined;
+  /** At most 60 bytes. Without one everybody may link. */
+  readonly password?: string | undefined;
+  /** Hand-over schemes that may be used, best first. Default: seamless, semi-seamless, switch-host. */
+  readonly schemes?: readonly Scheme[] | undefined;
+  /** Size of the screen until the application resizes it, in pixels. */
+  readonly width?: number | undefined;
+  readonly height?: number | undefined;
+  /** Channels that are refused on a plain connection. */
+  readonly secureChannels?: readonly string[] | undefined;
+  readonly mostSessions?: number | undefined;
+  readonly maxConnections?: number | undefined;
+  readonly journal?: Journal | undefined;
+  readonly clock?: Clock | undefined;
+  /** Takes one line for the people who run this. Default: nowhere. */
+  readonly log?: ((line: string) => void) | undefined;
+}
+
+export type ServerEvent = ConnectionEvent | SupervisorNews;
+
+/** Channels that every client is offered. */
+const offered = ['display:0', 'inputs:0', 'cursor:0', 'playback:0', 'record:0'] as const;
+
+const defaultSchemes: readonly Scheme[] = ['seamless', 'semi-seamless', 'switch-host'];
+
+/** A server tells clients a clock that is a little behind, so that sound and video can be held back (spec §3g). */
+const multiMediaLag = 400;
+
+/** Opens the ports and serves. Throws UsageError when an option cannot be used or a port cannot be had. */
+export async function createServer(options: ServerOptions = {}): Promise<Server> {
+  const server = new Server(options);
+  if (options.port !== undefined || options.tlsPort !== undefined || options.path !== undefined) {
+    await server.listen(options);
+  }
+  return server;
+}
+
+export class Server {
+  readonly display: ServerDisplay;
+  readonly cursor = new Pointer();
+  readonly playback: Playback;
+  readonly record = new Record();
+  readonly system: System;
+  readonly events: Observable<ServerEvent>;
+  private readonly all = new Subject<ServerEvent>();
+  private readonly keyboardAndMouse = new Input();
+  private readonly options: ServerOptions;
+  private readonly schemes: readonly Scheme[];
+  private readonly clock: Clock;
+  private readonly password: Password;
+  private readonly keys = new KeyStore();
+  private readonly connections: Connections;
+  private readonly accepted = new Map<string, Pipe>();
+  private readonly mains = new Set<ChannelHost>();
+  private readonly uuid: Uint8Array;
+  private links = 0;
+  private listening: Listening | undefined;
+  private mouse = { supported: MouseMode.server | MouseMode.client, current: MouseMode.server as number };
+  private mmTimeAtZero = 0;
+
+  constructor(options: ServerOptions) {
+    this.options = options;
+    this.clock = options.clock ?? wallClock;
+    this.schemes = options.schemes ?? defaultSchemes;
+    for (const scheme of this.schemes) {
+      if (!schemes.includes(scheme)) throw new UsageError(`${scheme} is no hand-over scheme: ${schemes.join(', ')}`);
+    }
+    this.password = new Password(options.password, () => Date.now());
+    this.uuid = uuidBytes(options.uuid ?? randomUUID());
+    this.display = new ServerDisplay(options.width ?? 640, options.height ?? 480);
+    this.playback = new Playback(() => this.multiMediaTime);
+    this.connections = new Connections((event) => this.all.next(event));
+    this.events = this.all.asObservable();
+    this.system = new System({
+      name: 'server',
+      machine: supervisor,
+      input: { offered, schemes: this.schemes, mostSessions: options.mostSessions ?? 1_000 },
+      clock: this.clock,
+      journal: options.journal,
+      hostFor: (born) => this.hostFor(born),
+      log: options.log ?? (() => {}),
+    });
+    this.system.reports.subscribe(({ actor, news }) => {
+      if (actor === 'server') this.all.next(news as SupervisorNews);
+    });
+    this.system.start();
+  }
+
+  /** Opens further ports. Throws UsageError when one cannot be had. */
+  async listen(options: ListenOptions): Promise<void> {
+    this.listening = await listen(
+      {
+        ...options,
+        maxConnections: this.options.maxConnections,
+        onRefused: (why) => this.system.log(`a connection came to nothing: ${why.message}`),
+      },
+      (pipe) => this.accept(pipe),
+    );
+  }
+
+  /** Takes a connection in, of whatever transport. */
+  accept(pipe: Pipe): void {
+    const link = `link:${++this.links}`;
+    this.accepted.set(link, this.connections.watch(link, pipe));
+    this.system.root.send({ type: 'link.accepted', link, nonce: randomNonce() } as never);
+  }
+
+  /** Where it listens. */
+  get addresses(): { host: string; port?: number; tlsPort?: number; path?: string } {
+    const { port, tlsPort, path } = this.listening ?? {};
+    return {
+      host: this.options.host ?? '127.0.0.1',
+      ...(port === undefined ? {} : { port }),
+      ...(tlsPort === undefined ? {} : { tlsPort }),
+      ...(path === undefined ? {} : { path }),
+    };
+  }
+
+  // -------------------------------------------------------------------------------------------- the guest's console
+
+  get input() {
+    return this.keyboardAndMouse.events;
+  }
+
+  setModifiers(modifiers: number): void {
+    this.keyboardAndMouse.setModifiers(modifiers);
+  }
+
+  setMouseModes(modes: { supported: number; current: number }): void {
+    this.mouse = { ...modes };
+    for (const main of this.mains) this.tellMouseMode(main);
+  }
+
+  get mouseMode(): number {
+    return this.mouse.current;
+  }
+
+  /** The clock that sound and video follow, in milliseconds; wraps at 2³². Set when a guest arrives with its own. */
+  get multiMediaTime(): number {
+    return Math.round(this.clock.now() + this.mmTimeAtZero) >>> 0;
+  }
+
+  set multiMediaTime(time: number) {
+    this.mmTimeAtZero = time - this.clock.now();
+    for (const main of this.mains) this.tellTime(main);
+  }
+
+  // ------------------------------------------------------------------------------------------ the hypervisor's calls
+
+  /** Throws UsageError when it is too long, or when a client is connected and `ifConnected` is "fail". */
+  setPassword(password: string, how: { ifConnected?: 'keep' | 'disconnect' | 'fail' } = {}): void {
+    const connected = this.connections.open.length > 0;
+    if (connected && how.ifConnected === 'fail') throw new UsageError('a client is connected');
+    if (connected && how.ifConnected === 'disconnect') this.disconnectAll('the password was changed');
+    this.password.set(password);
+  }
+
+  /** `at`: milliseconds since the epoch. Links that are up stay up. */
+  expirePassword(at: number | 'now' | 'never'): void {
+    this.password.expire(at === 'now' ? 0 : at === 'never' ? Number.POSITIVE_INFINITY : at);
+  }
+
+  /** client_migrate_info: the guest is about to move there; clients link to it while it runs here. */
+  migrateConnect(to: Destination, how: { scheme?: Scheme | undefined } = {}): void {
+    if (to.port === undefined && to.tlsPort === undefined) throw new UsageError('a target has a port or a TLS port');
+    this.system.root.send({
+      type: 'api.migrate_connect',
+      destination: to,
+      scheme: how.scheme ?? this.schemes[0] ?? 'switch-host',
+    } as never);
+  }
+
+  /** The move begins. */
+  migrateStart(): void {
+    this.system.root.send({ type: 'api.migrate_start' } as never);
+  }
+
+  /** The move has ended: the guest runs at the target, or still here. */
+  migrateEnd(completed: boolean): void {
+    this.system.root.send({ type: 'api.migrate_end', completed } as never);
+  }
+
+  /** The guest runs here now. */
+  guestArrived(): void {
+    this.system.root.send({ type: 'api.guest_arrived' } as never);
+  }
+
+  /** Channels that clients have open. */
+  channels(): readonly OpenConnection[] {
+    return this.connections.open;
+  }
+
+  get passwordRequired(): boolean {
+    return this.password.required;
+  }
+
+  disconnectAll(reason: string): void {
+    this.system.root.send({ type: 'api.disconnect', reason } as never);
+  }
+
+  /** Closes the ports and every connection. */
+  async close(): Promise<void> {
+    this.system.stop();
+    for (const pipe of this.accepted.values()) pipe.close();
+    this.accepted.clear();
+    await this.listening?.close();
+    this.all.complete();
+  }
+
+  // ----------------------------------------------------------------------------------------------------------- hosts
+
+  private hostFor(born: Born): Host | undefined {
+    const { chart } = born;
+    if (chart === 'link/server') {
+      const pipe = this.accepted.get(born.input.link)!;
+      this.accepted.delete(born.input.link);
+      return new ServerLinkHost(this.system, born, this.linkServices, pipe);
+    }
+    const attach = this.attachments[chart];
+    if (attach === undefined) return undefined;
+    const host = new ChannelHost(this.system, born, 'server', {
+      perform: async (channel, question, input) => this.answer(channel, question, input),
+    });
+    attach(host);
+    return host;
+  }
+
+  private readonly attachments: { readonly [chart: string]: (host: ChannelHost) => void } = {
+    'main/server': (host) => this.attachMain(host),
+    'display/server': (host) => this.display.attach(host),
+    'inputs/server': (host) => this.keyboardAndMouse.attach(host),
+    'cursor/server': (host) => this.cursor.attach(host),
+    'playback/server': (host) => this.playback.attach(host),
+    'record/server': (host) => this.record.attach(host),
+  };
+
+  private readonly linkServices: ServerLinkServices = {
+    caps: (channel) => ({
+      commonCaps: caps(CommonCap.authSelection, CommonCap.authSpice, CommonCap.miniHeader),
+      channelCaps: this.channelCaps(addressWord(channel)),
+    }),
+    makeKey: () => this.keys.take(),
+    admits: (password) => this.password.admits(password),
+    policy: (channel, secure) =>
+      !secure && this.options.secureChannels?.includes(addressWord(channel)) ? LinkErrorCode.needSecured : undefined,
+    linked: (link, _pipe, channel, connectionId) => {
+      const { type, id } = addressParts(channel);
+      this.connections.initialized(link, { channelType: type, channelId: id, connectionId });
+    },
+  };
+
+  private channelCaps(word: string): readonly number[] {
+    switch (word) {
+      case 'main':
+        return caps(
+          MainCap.semiSeamlessMigrate,
+          MainCap.nameAndUuid,
+          MainCap.agentConnectedTokens,
+          ...(this.schemes.includes('seamless') ? [MainCap.seamlessMigrate] : []),
+          ...(this.schemes.includes('early-link') ? [MainCap.earlyLink] : []),
+        );
+      case 'display':
+        return caps(DisplayCap.monitorsConfig);
+      case 'inputs':
+        return caps(InputsCap.keyScancode);
+      case 'playback':
+        return caps(PlaybackCap.volume);
+      case 'record':
+        return caps(RecordCap.volume);
+      default:
+        return [];
+    }
+  }
+
+  private attachMain(host: ChannelHost): void {
+    host.states.subscribe((state) => {
+      if (state.type === 'ready') {
+        this.mains.add(host);
+        host.plane.ping();
+        if (!state.afresh) this.tellTime(host);
+      } else if (state.type === 'ended') this.mains.delete(host);
+    });
+    host.messages.subscribe(({ type, body }) => {
+      if (type === 'msgc.mouse_mode_request' && (this.mouse.supported & body.mode) !== 0) {
+        this.setMouseModes({ supported: this.mouse.supported, current: body.mode });
+      }
+    });
+  }
+
+  private tellMouseMode(main: ChannelHost): void {
+    const { supported, current } = this.mouse;
+    main.send({ type: 'msg.mouse_mode', body: { supportedModes: supported, currentMode: current } });
+  }
+
+  private tellTime(main: ChannelHost): void {
+    main.send({ type: 'msg.multi_media_time', body: { time: (this.multiMediaTime - multiMediaLag) >>> 0 } });
+  }
+
+  private answer(host: ChannelHost, question: string, input: any): unknown {
+    switch (question) {
+      case 'ask the guest':
+        return input.what === 'main facts' ? this.facts() : this.keyboardAndMouse.modifiers;
+      case 'collect migrate data':
+        return this.collect(host);
+      case 'load migrate data':
+        return this.load(host, input.data);
+      default:
+        throw new UsageError(`nobody answers "${question}"`);
+    }
+  }
+
+  private facts(): MainFacts {
+    return {
+      displayChannels: 1,
+      supportedMouseModes: this.mouse.supported,
+      currentMouseMode: this.mouse.current,
+      agentConnected: false,
+      agentTokens: 10,
+      multiMediaTime: (this.multiMediaTime - multiMediaLag) >>> 0,
+      name: this.options.name ?? 'sumac',
+      uuid: this.uuid,
+    };
+  }
+
+  private collect(host: ChannelHost): Uint8Array {
+    switch (addressWord(host.channel)) {
+      case 'display':
+        return this.display.collect(host);
+      case 'inputs':
+        return this.keyboardAndMouse.collect(host);
+      default:
+        return writeMigrateData('main', {
+          version: 1,
+          agentBase: emptyCharDevice(),
+          clientAgentStarted: false,
+          agent2client: {
+            chunkHeaderSize: 0,
+            chunkHeader: { port: 0, size: 0 },
+            msgHeaderDone: false,
+            msgHeader: new Uint8Array(),
+            msgRemaining: 0,
+            msgFilterResult: 0,
+          },
+          client2agent: { msgRemaining: 0, msgFilterResult: 0 },
+        });
+    }
+  }
+
+  /** Throws WireError when the data are not of this channel. */
+  private load(host: ChannelHost, data: Uint8Array): void {
+    switch (addressWord(host.channel)) {
+      case 'display':
+        return this.display.load(host, readMigrateData('display', data));
+      case 'inputs':
+        return this.keyboardAndMouse.load(host, readMigrateData('inputs', data));
+      default:
+        readMigrateData('main', data);
+    }
+  }
+}
+
+/** Throws UsageError when it is none. */
+function uuidBytes(uuid: string): Uint8Array {
+  const hex = uuid.replaceAll('-', '');
+  if (!/^[0-9a-f]{32}$/i.test(hex)) throw new UsageError(`${uuid} is no UUID`);
+  return Uint8Array.from({ length: 16 }, (_, i) => Number.parseInt(hex.slice(i * 2, i * 2 + 2), 16));
+}
