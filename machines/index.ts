@@ -1,4 +1,5 @@
 /** Every chart by name: tests, the inspector and the documentation iterate over this list. */
+import type { AnyStateMachine } from 'xstate';
 import { cursorClient } from './cursor/client.ts';
 import { cursorServer } from './cursor/server.ts';
 import { displayClient } from './display/client.ts';
@@ -22,7 +23,7 @@ import { sessionClient } from './session/client.ts';
 import { sessionServer } from './session/server.ts';
 import { supervisor } from './supervisor.ts';
 
-export const charts = {
+const all = {
   supervisor,
   'session/client': sessionClient,
   'session/server': sessionServer,
@@ -45,6 +46,8 @@ export const charts = {
   'migration/source': migrationSource,
   'migration/target': migrationTarget,
   'migration/hypervisor': hypervisor,
-} as const;
+};
 
-export type ChartName = keyof typeof charts;
+export type ChartName = keyof typeof all;
+
+export const charts: Readonly<Record<ChartName, AnyStateMachine>> = all;

@@ -44,7 +44,7 @@ interface Known {
   readonly connectionId: number;
 }
 
-interface Context extends SupervisorInput {
+export interface SupervisorContext extends SupervisorInput {
   readonly sessions: readonly Known[];
   readonly counted: number;
   /** Links that name a session, until a channel uses them. */
@@ -65,7 +65,7 @@ const without = <T>(list: readonly T[], one: T): readonly T[] => list.filter((ot
 export const supervisor = setup({
   types: {} as {
     input: SupervisorInput;
-    context: Context;
+    context: SupervisorContext;
     events: SupervisorEvent;
     emitted: SupervisorCommand;
   },
@@ -381,7 +381,7 @@ export const supervisor = setup({
   },
 });
 
-const sessionNamed = (context: Context, connectionId: number): Known | undefined =>
+const sessionNamed = (context: SupervisorContext, connectionId: number): Known | undefined =>
   connectionId === 0 ? undefined : context.sessions.find((known) => known.connectionId === connectionId);
 
 function omit<T>(record: Readonly<Record<string, T>>, key: string): Readonly<Record<string, T>> {

@@ -27,7 +27,7 @@ export type LinkClientEvent =
   | { type: 'link.violation'; reason: string }
   | { type: 'link.taken' };
 
-interface Context extends LinkClientInput {
+export interface LinkClientContext extends LinkClientInput {
   readonly agreed: Agreed;
   readonly secure: boolean;
   readonly reason: string;
@@ -37,7 +37,7 @@ interface Context extends LinkClientInput {
 const nothing: Agreed = { commonCaps: [], channelCaps: [], miniHeader: false };
 
 export const linkClient = setup({
-  types: {} as { input: LinkClientInput; context: Context; events: LinkClientEvent; emitted: LinkCommand },
+  types: {} as { input: LinkClientInput; context: LinkClientContext; events: LinkClientEvent; emitted: LinkCommand },
   actors: {
     /** Opens the pipe. Resolves when bytes may be written. */
     dial: fromPromise<void, { link: LinkName; destination: Destination; secure: boolean }>(async () => {

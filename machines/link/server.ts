@@ -25,7 +25,7 @@ export type LinkServerEvent =
   | { type: 'link.taken' }
   | { type: 'link.drop'; reason: string };
 
-interface Context extends LinkServerInput {
+export interface LinkServerContext extends LinkServerInput {
   readonly channel: Address;
   readonly connectionId: number;
   readonly agreed: Agreed;
@@ -33,7 +33,7 @@ interface Context extends LinkServerInput {
 }
 
 export const linkServer = setup({
-  types: {} as { input: LinkServerInput; context: Context; events: LinkServerEvent; emitted: LinkCommand },
+  types: {} as { input: LinkServerInput; context: LinkServerContext; events: LinkServerEvent; emitted: LinkCommand },
   actors: {
     /** Makes a fresh RSA-1024 key for this link and keeps its private half. */
     'make key': fromPromise<Uint8Array, { link: LinkName }>(async () => {

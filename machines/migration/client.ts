@@ -50,7 +50,7 @@ export type MigrationClientOutcome =
   | { outcome: 'begin afresh'; destination: Destination }
   | { outcome: 'stay' };
 
-interface Context extends MigrationClientInput {
+export interface MigrationClientContext extends MigrationClientInput {
   readonly links: Readonly<Record<Address, { link: LinkName; agreed: Agreed | null }>>;
   readonly left: readonly Address[];
   readonly switched: readonly Address[];
@@ -63,7 +63,7 @@ const mainAddress = 'main:0';
 export const migrationClient = setup({
   types: {} as {
     input: MigrationClientInput;
-    context: Context;
+    context: MigrationClientContext;
     events: MigrationClientEvent;
     output: MigrationClientOutcome;
     emitted: SessionCommand;
@@ -374,7 +374,7 @@ export const migrationClient = setup({
 
 export const linkName = (channel: Address, attempt: number): LinkName => `link:${channel}@${attempt}`;
 
-const linkInput = (context: Context, channel: Address) => ({
+const linkInput = (context: MigrationClientContext, channel: Address) => ({
   link: linkName(channel, context.attempt),
   channel,
   connectionId: context.connectionId,
@@ -386,7 +386,7 @@ const tell = (channel: Address, event: ChannelEvent): MigrationTell => ({ type: 
 const say = (message: { type: string; body: object }): MigrationTell =>
   tell(mainAddress, { type: 'session.say', message });
 
-const leadOver = (context: Context, channel: Address): MigrationTell => {
+const leadOver = (context: MigrationClientContext, channel: Address): MigrationTell => {
   const { link, agreed } = context.links[channel]!;
   return tell(channel, { type: 'migration.switch', link, agreed: agreed!, scheme: context.scheme });
 };

@@ -19,14 +19,14 @@ export type HypervisorCommand =
   | { type: 'stop the guest' }
   | { type: 'run the guest' };
 
-interface Context {
+export interface HypervisorContext {
   readonly uri: string;
   readonly stopped: boolean;
   readonly reason: string;
 }
 
 export const hypervisor = setup({
-  types: {} as { context: Context; events: HypervisorEvent; emitted: HypervisorCommand },
+  types: {} as { context: HypervisorContext; events: HypervisorEvent; emitted: HypervisorCommand },
   actors: {
     /** Opens the way to the target. */
     'reach the target': fromPromise<void, { uri: string }>(async () => {

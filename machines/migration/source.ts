@@ -32,7 +32,7 @@ export type MigrationSourceNews =
 
 export type MigrationSourceOutcome = { outcome: 'departed' | 'overdue' | 'stayed'; scheme: Scheme };
 
-interface Context extends MigrationSourceInput {
+export interface MigrationSourceContext extends MigrationSourceInput {
   /** What was announced; `scheme` is what it came down to. */
   readonly announced: Scheme;
 }
@@ -57,7 +57,7 @@ const answers = <Linked extends string, Refused extends string>(linked: Linked, 
 export const migrationSource = setup({
   types: {} as {
     input: MigrationSourceInput;
-    context: Context;
+    context: MigrationSourceContext;
     events: MigrationSourceEvent;
     output: MigrationSourceOutcome;
   },
@@ -189,7 +189,7 @@ const dstInfo = (to: Destination) => ({
   certSubject: to.certSubject ?? '',
 });
 
-const announcement = ({ scheme, destination }: Context): { type: string; body: object } =>
+const announcement = ({ scheme, destination }: MigrationSourceContext): { type: string; body: object } =>
   scheme === 'seamless'
     ? {
         type: 'msg.migrate_begin_seamless',

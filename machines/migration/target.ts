@@ -38,7 +38,7 @@ export type BeginParked = { type: 'target.begin'; parked: ParkedLink; beginning:
 
 export type MigrationTargetOutcome = { outcome: 'arrived'; scheme: Scheme } | { outcome: 'abandoned'; reason: string };
 
-interface Context extends MigrationTargetInput {
+export interface MigrationTargetContext extends MigrationTargetInput {
   readonly scheme: Scheme;
   readonly parked: readonly ParkedLink[];
   /** Channels whose migrate data have not come yet. */
@@ -51,7 +51,7 @@ const carriesState = (channel: Address) => /^(main|display|inputs):/.test(channe
 export const migrationTarget = setup({
   types: {} as {
     input: MigrationTargetInput;
-    context: Context;
+    context: MigrationTargetContext;
     events: MigrationTargetEvent;
     output: MigrationTargetOutcome;
   },

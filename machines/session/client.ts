@@ -49,7 +49,7 @@ export type SessionClientEvent =
   | { type: 'channel.relink'; channel: Address }
   | { type: 'api.close'; reason: string };
 
-interface Context extends SessionClientInput {
+export interface SessionClientContext extends SessionClientInput {
   readonly connectionId: number;
   /** Numbers links and hand-overs, so that no two have one name. */
   readonly attempt: number;
@@ -70,7 +70,7 @@ const word = (channel: Address) => channel.slice(0, channel.indexOf(':')) as Cli
 export const sessionClient = setup({
   types: {} as {
     input: SessionClientInput;
-    context: Context;
+    context: SessionClientContext;
     events: SessionClientEvent;
     emitted: SessionCommand;
     output: { reason: string };
@@ -412,7 +412,7 @@ type Announcement = Extract<
 >;
 type Moved = Extract<MigrationClientOutcome, { destination: Destination }> & { behind: readonly Address[] };
 
-const handover = (context: Context, announced: Announcement): MigrationClientInput => ({
+const handover = (context: SessionClientContext, announced: Announcement): MigrationClientInput => ({
   attempt: context.attempt,
   scheme:
     announced.type === 'msg.migrate_begin_seamless'
@@ -427,7 +427,7 @@ const handover = (context: Context, announced: Announcement): MigrationClientInp
   channels: context.up,
 });
 
-const linkInput = (context: Context, channel: Address, attempt: number) => ({
+const linkInput = (context: SessionClientContext, channel: Address, attempt: number) => ({
   link: linkName(channel, attempt),
   channel,
   connectionId: context.connectionId,

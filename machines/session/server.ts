@@ -67,7 +67,7 @@ export type SessionReport =
   | { type: 'session.arrived'; session: string; scheme: Scheme }
   | { type: 'session.over'; session: string; reason: string };
 
-interface Context extends SessionServerInput {
+export interface SessionServerContext extends SessionServerInput {
   readonly linked: readonly Address[];
   /** Channels whose link was admitted but is not used yet: it comes up, or is parked until the client arrives. */
   readonly reserved: readonly Address[];
@@ -82,7 +82,7 @@ const mainAddress = 'main:0';
 const word = (channel: Address) => channel.slice(0, channel.indexOf(':')) as ServerChannel | 'main';
 
 /** The best scheme, no better than `best`, that both ends are capable of and that may be used (spec §3.0). */
-const schemeFor = ({ mainCaps, schemes }: Context, best: Scheme): Scheme => {
+const schemeFor = ({ mainCaps, schemes }: SessionServerContext, best: Scheme): Scheme => {
   const capable: Record<Scheme, boolean> = {
     seamless: hasCap(mainCaps, MainCap.seamlessMigrate) && hasCap(mainCaps, MainCap.agentConnectedTokens),
     'early-link': hasCap(mainCaps, MainCap.earlyLink),
@@ -98,7 +98,7 @@ const expectsAnswer = (scheme: Scheme) => scheme === 'seamless' || scheme === 's
 export const sessionServer = setup({
   types: {} as {
     input: SessionServerInput;
-    context: Context;
+    context: SessionServerContext;
     events: SessionServerEvent;
     emitted: SessionCommand;
     output: { reason: string };

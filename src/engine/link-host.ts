@@ -36,7 +36,7 @@ export interface ServerLinkServices extends LinkServices {
   /** SPICE_LINK_ERR_NEED_SECURED and the like, before anything else is looked at. */
   policy(channel: string, secure: boolean): number | undefined;
   /** For lists of who is connected. */
-  linked?(link: LinkName, pipe: Pipe, channel: string, connectionId: number): void;
+  linked?(link: LinkName, channel: string, connectionId: number): void;
 }
 
 type Expected = 'message' | 'reply' | 'mechanism' | 'ticket' | 'result' | 'nothing';
@@ -223,10 +223,12 @@ export class ServerLinkHost extends LinkHost {
   private channel = '';
   private agreed: Agreed = { commonCaps: [], channelCaps: [], miniHeader: false };
   private connectionId = 0;
+  private readonly nonce: number;
   private decrypt: ((ticket: Uint8Array) => Promise<Uint8Array>) | undefined;
 
   constructor(system: System, born: Born, services: ServerLinkServices, pipe: Pipe) {
     super(system, born);
+    this.nonce = born.input.nonce;
     this.services = services;
     this.expected = 'message';
     this.hold(pipe);
@@ -246,7 +248,7 @@ export class ServerLinkHost extends LinkHost {
       case 'link.send_result':
         this.send(writeU32(command.code));
         if (command.code === LinkErrorCode.ok) {
-          this.services.linked?.(this.link, this.pipe!, this.channel, this.connectionId);
+          this.services.linked?.(this.link, this.channel, this.connectionId || this.nonce);
         }
         break;
       case 'link.park':

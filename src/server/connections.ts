@@ -108,6 +108,7 @@ class WatchedPipe implements Pipe {
 /** "127.0.0.1:5900", "[::1]:5900", or a unix socket's path. */
 function peerOf(name: string): Peer {
   const [, host, port] = /^\[?([^\]]*?)\]?:(\d+)$/.exec(name) ?? [];
-  if (host === undefined || port === undefined) return { host: name, port: '', family: name.startsWith('/') ? 'unix' : 'unknown' };
+  if (host === undefined || port === undefined)
+    return { host: name, port: '', family: name.startsWith('/') ? 'unix' : 'unknown' };
   return { host, port, family: host.includes(':') ? 'ipv6' : 'ipv4' };
 }

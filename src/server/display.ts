@@ -3,7 +3,7 @@
  * that is behind gets the present picture of what has changed when it has caught up, never a queue of old ones.
  */
 import type { ChannelHost } from '../engine/channel-host.ts';
-import { hasCap, DisplayCap } from '../protocol/capabilities.ts';
+import { DisplayCap, hasCap } from '../protocol/capabilities.ts';
 import { BitmapFlags, BitmapFmt, Ropd, SurfaceFlags, SurfaceFmt } from '../protocol/constants.ts';
 import type { DisplayMigrateData } from '../protocol/migrate-data.ts';
 import { writeMigrateData } from '../protocol/migrate-data.ts';
@@ -61,7 +61,12 @@ export class ServerDisplay {
     for (const viewer of this.viewers.values()) {
       viewer.tell(inside, {
         type: 'msg.draw_fill',
-        body: { base: base(inside), brush: { type: 'solid', color: color & 0xffffff }, ropDescriptor: Ropd.opPut, mask: noMask },
+        body: {
+          base: base(inside),
+          brush: { type: 'solid', color: color & 0xffffff },
+          ropDescriptor: Ropd.opPut,
+          mask: noMask,
+        },
       });
     }
   }

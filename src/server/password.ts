@@ -37,7 +37,10 @@ export class Password {
   admits(given: string): boolean {
     if (this.text === undefined) return true;
     const encoder = new TextEncoder();
-    const [a, b] = [encoder.encode(given.padEnd(longestPassword, '\0')), encoder.encode(this.text.padEnd(longestPassword, '\0'))];
+    const [a, b] = [
+      encoder.encode(given.padEnd(longestPassword, '\0')),
+      encoder.encode(this.text.padEnd(longestPassword, '\0')),
+    ];
     return this.text !== '' && this.now() < this.expires && a.length === b.length && timingSafeEqual(a, b);
   }
 }

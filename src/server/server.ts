@@ -19,7 +19,7 @@ import { MouseMode } from '../protocol/main.ts';
 import { emptyCharDevice, readMigrateData, writeMigrateData } from '../protocol/migrate-data.ts';
 import { type Listening, type ListenOptions, listen } from '../transport/listen.ts';
 import type { Pipe } from '../transport/pipe.ts';
-import { Connections, type ConnectionEvent, type OpenConnection } from './connections.ts';
+import { type ConnectionEvent, Connections, type OpenConnection } from './connections.ts';
 import { ServerDisplay } from './display.ts';
 import { Input } from './input.ts';
 import { KeyStore } from './keys.ts';
@@ -275,7 +275,7 @@ export class Server {
     admits: (password) => this.password.admits(password),
     policy: (channel, secure) =>
       !secure && this.options.secureChannels?.includes(addressWord(channel)) ? LinkErrorCode.needSecured : undefined,
-    linked: (link, _pipe, channel, connectionId) => {
+    linked: (link, channel, connectionId) => {
       const { type, id } = addressParts(channel);
       this.connections.initialized(link, { channelType: type, channelId: id, connectionId });
     },
