@@ -9,25 +9,28 @@ const violation = {
   target: '.flow.down',
   actions: ['remember why', 'report the violation', 'hang up', 'tell that it is down'],
 } as const;
-export const clientRoot = { 'msg.*': violation } as const;
-export const serverRoot = { 'msgc.*': violation } as const;
+
+/**
+ * What ends a channel. It stands at the root too, because all regions begin anew then: nothing that was asked for on a
+ * link that is gone may be answered on the next one.
+ */
+const endings = {
+  'plane.closed': {
+    guard: 'it concerns the link in use',
+    target: '.flow.down',
+    actions: ['remember why', 'tell that it is down'],
+  },
+  'api.close': { target: '.flow.down', actions: ['remember why', 'hang up', 'tell that it is down'] },
+  'plane.violation': violation,
+} as const;
+
+export const clientRoot = { 'msg.*': violation, ...endings } as const;
+export const serverRoot = { 'msgc.*': violation, ...endings } as const;
 
 /** A client's channel: down → flowing → (flushing →) handing over → flowing. */
 export const clientFlow = {
   initial: 'down',
-  on: {
-    'plane.closed': {
-      guard: 'it concerns the link in use',
-      target: '.down',
-      actions: ['remember why', 'tell that it is down'],
-    },
-    'api.close': { target: '.down', actions: ['remember why', 'hang up', 'tell that it is down'] },
-    'plane.violation': {
-      target: '.down',
-      actions: ['remember why', 'report the violation', 'hang up', 'tell that it is down'],
-    },
-    'migration.settled': { actions: 'close the source' },
-  },
+  on: { 'migration.settled': { actions: 'close the source' } },
   states: {
     down: {
       on: {
@@ -101,18 +104,6 @@ export const clientFlow = {
 /** A server's channel. At a source: flowing → (flushing → collecting →) handing over. At a target it may begin by waiting. */
 export const serverFlow = {
   initial: 'down',
-  on: {
-    'plane.closed': {
-      guard: 'it concerns the link in use',
-      target: '.down',
-      actions: ['remember why', 'tell that it is down'],
-    },
-    'api.close': { target: '.down', actions: ['remember why', 'hang up', 'tell that it is down'] },
-    'plane.violation': {
-      target: '.down',
-      actions: ['remember why', 'report the violation', 'hang up', 'tell that it is down'],
-    },
-  },
   states: {
     down: {
       on: {
