@@ -41,6 +41,8 @@ export const clientFlow = {
         'plane.closed': {},
         'plane.violation': {},
         'api.close': {},
+        /** What was under way when it went down is no second violation. */
+        'msg.*': {},
       },
     },
     flowing: {
@@ -121,6 +123,7 @@ export const serverFlow = {
         'plane.closed': {},
         'plane.violation': {},
         'api.close': {},
+        'msgc.*': {},
       },
     },
     'awaiting migrate data': {
