@@ -74,7 +74,9 @@ export const clientFlow = {
         },
       },
     },
+    /** A source may still say something after it has let go (spec §5.8); it does not count. */
     'handing over': {
+      tags: 'deaf',
       on: {
         'plane.closed': {},
         'migration.switch': [
