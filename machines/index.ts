@@ -23,7 +23,31 @@ import { sessionClient } from './session/client.ts';
 import { sessionServer } from './session/server.ts';
 import { supervisor } from './supervisor.ts';
 
-const all = {
+export type ChartName =
+  | 'supervisor'
+  | 'session/client'
+  | 'session/server'
+  | 'link/client'
+  | 'link/server'
+  | 'main/client'
+  | 'main/server'
+  | 'display/client'
+  | 'display/server'
+  | 'inputs/client'
+  | 'inputs/server'
+  | 'cursor/client'
+  | 'cursor/server'
+  | 'playback/client'
+  | 'playback/server'
+  | 'record/client'
+  | 'record/server'
+  | 'migration/client'
+  | 'migration/handshake'
+  | 'migration/source'
+  | 'migration/target'
+  | 'migration/hypervisor';
+
+export const charts: Readonly<Record<ChartName, AnyStateMachine>> = {
   supervisor,
   'session/client': sessionClient,
   'session/server': sessionServer,
@@ -47,7 +71,3 @@ const all = {
   'migration/target': migrationTarget,
   'migration/hypervisor': hypervisor,
 };
-
-export type ChartName = keyof typeof all;
-
-export const charts: Readonly<Record<ChartName, AnyStateMachine>> = all;

@@ -81,14 +81,17 @@ export class ChannelHost implements Host {
   private deaf = false;
   private choked = false;
   private ended = false;
+  /** It only asks a target a question: what it hears is not the guest's. */
+  private readonly asking: boolean;
 
-  constructor(system: System, { actor, address, input }: Born, side: Side, services: ChannelServices) {
+  constructor(system: System, { actor, address, input, chart }: Born, side: Side, services: ChannelServices) {
     this.system = system;
     this.actor = actor;
     this.address = address;
     this.channel = input.channel ?? 'main:0';
     this.side = side;
     this.peer = side === 'server' ? 'client' : 'server';
+    this.asking = chart === 'migration/handshake';
     this.services = services;
     this.protocol = channels[addressWord(this.channel) as keyof typeof channels];
     this.plane = new DataPlane(side, this.protocol.name, () => Math.round(system.clock.now() * 1000), {
@@ -277,7 +280,7 @@ export class ChannelHost implements Host {
     } catch (error) {
       this.violate(error);
     }
-    system.handled.next({ channel: this.channel, link, at });
+    if (!this.asking) system.handled.next({ channel: this.channel, link, at });
     system.lookAtWaiters();
     this.noteRoom();
   }

@@ -1,0 +1,247 @@
+/**
+ * A SPICE client to embed: connect() links a session, keeps its picture, plays and listens, and follows the guest when it
+ * moves. Runs in a browser: how connections are dialled is handed in.
+ */
+import { type Observable, Subject } from 'rxjs';
+import type { Destination, HandoverReport, Scheme, SessionNews } from '../../machines/contract.ts';
+import { type ClientChannel, clientChannels, sessionClient } from '../../machines/session/client.ts';
+import { ChannelHost } from '../engine/channel-host.ts';
+import { type Clock, wallClock } from '../engine/clock.ts';
+import { ClientLinkHost, type ClientLinkServices } from '../engine/link-host.ts';
+import { type Born, type Host, System } from '../engine/system.ts';
+import type { Journal } from '../journal/journal.ts';
+import { addressWord } from '../protocol/address.ts';
+import { CommonCap, caps, DisplayCap, InputsCap, MainCap, PlaybackCap, RecordCap } from '../protocol/capabilities.ts';
+import type { Pipe } from '../transport/pipe.ts';
+import { Caches } from './caches.ts';
+import { type Gap, GapWatch } from './gap.ts';
+import { ClientInput } from './input.ts';
+import { ClientPlayback, ClientRecord } from './sound.ts';
+import { Screen } from './surface.ts';
+import { encryptTicket } from './ticket.ts';
+
+export interface ClientOptions {
+  readonly destination: Destination;
+  /** Opens a connection; `secure` asks for the TLS port. Rejects with one clear sentence. */
+  readonly dial: (destination: Destination, secure: boolean, signal: AbortSignal) => Promise<Pipe>;
+  /** At most 60 bytes. It is used at every server that the guest moves to. */
+  readonly password?: string | undefined;
+  /** Channels to link when they are offered. Default: all. */
+  readonly channels?: readonly ClientChannel[] | undefined;
+  /** Hand-over schemes that this client admits to. Default: seamless, semi-seamless, switch-host. */
+  readonly schemes?: readonly Scheme[] | undefined;
+  /**
+   * Decides where a hand-over goes: a deployment may put tickets or proxies into the host. Called instead of taking the
+   * announced host; rejecting refuses the hand-over.
+   */
+  readonly resolveDestination?: ((announced: Destination) => Promise<Destination> | Destination) | undefined;
+  readonly journal?: Journal | undefined;
+  readonly clock?: Clock | undefined;
+  readonly log?: ((line: string) => void) | undefined;
+}
+
+export type ClientEvent =
+  | Exclude<SessionNews, { event: 'handover' }>
+  | ({ readonly event: 'handover' } & HandoverReport & Partial<Gap>)
+  /** The first whole picture of a display is there. */
+  | { readonly event: 'frame'; readonly channel: string; readonly width: number; readonly height: number };
+
+/** Milliseconds after a switch that a quiet target is given to say something, before its gap is told without it. */
+const gapPatience = 1_000;
+
+export const connect = (options: ClientOptions): Client => new Client(options);
+
+export class Client {
+  readonly events: Observable<ClientEvent>;
+  readonly input = new ClientInput();
+  readonly playback = new ClientPlayback();
+  readonly record: ClientRecord;
+  readonly system: System;
+  /** What each display shows, by its address: "display:0". */
+  readonly screens = new Map<string, Screen>();
+  name = '';
+  mouseMode = { supported: 0, current: 0 };
+  private readonly all = new Subject<ClientEvent>();
+  private readonly options: ClientOptions;
+  private readonly clock: Clock;
+  private readonly caches = new Caches();
+  private readonly gap = new GapWatch();
+  private main: ChannelHost | undefined;
+  private mmTimeAtZero = 0;
+  private switched: { report: HandoverReport; timer: unknown } | undefined;
+
+  constructor(options: ClientOptions) {
+    this.options = options;
+    this.clock = options.clock ?? wallClock;
+    this.record = new ClientRecord(() => this.multiMediaTime);
+    this.events = this.all.asObservable();
+    this.system = new System({
+      name: 'client',
+      machine: sessionClient,
+      input: { destination: options.destination, wanted: options.channels ?? clientChannels },
+      clock: this.clock,
+      journal: options.journal,
+      hostFor: (born) => this.hostFor(born),
+      log: options.log ?? (() => {}),
+    });
+    this.system.reports.subscribe(({ news }) => this.report(news as SessionNews));
+    this.system.handled.subscribe((handled) => {
+      this.gap.note(handled);
+      if (this.switched !== undefined) this.tellSwitched(false);
+    });
+    this.system.start();
+  }
+
+  /** The clock that sound and video follow, in milliseconds. */
+  get multiMediaTime(): number {
+    return Math.round(this.clock.now() + this.mmTimeAtZero) >>> 0;
+  }
+
+  /** 1 is server mode (motion), 2 client mode (positions). */
+  requestMouseMode(mode: number): void {
+    this.main?.send({ type: 'msgc.mouse_mode_request', body: { mode } });
+  }
+
+  /** Ends the session. The last event is `closed`. */
+  close(reason = 'closed by this program'): void {
+    this.system.root.send({ type: 'api.close', reason } as never);
+  }
+
+  // ---------------------------------------------------------------------------------------------------------- events
+
+  private report(news: SessionNews): void {
+    if (news.event !== 'handover') {
+      if (news.event === 'closed') this.tellSwitched(true);
+      this.all.next(news);
+      if (news.event === 'closed') {
+        this.system.stop();
+        for (const screen of this.screens.values()) screen.close();
+        this.all.complete();
+      }
+      return;
+    }
+    if (news.phase === 'begun') this.gap.begin();
+    if (news.phase !== 'switched') {
+      this.all.next(news);
+      return;
+    }
+    this.tellSwitched(true);
+    this.switched = { report: news, timer: this.clock.setTimeout(() => this.tellSwitched(true), gapPatience) };
+    this.tellSwitched(false);
+  }
+
+  /** A switch is told when the target was heard on the channels that always speak, or when its patience is over. */
+  private tellSwitched(now: boolean): void {
+    if (this.switched === undefined) return;
+    const { report, timer } = this.switched;
+    const speaking = report.channels.filter((channel) => /^(main|display):/.test(channel));
+    if (!now && !this.gap.complete(speaking)) return;
+    this.switched = undefined;
+    this.clock.clearTimeout(timer);
+    this.all.next({ ...report, event: 'handover', ...this.gap.measured });
+  }
+
+  // ----------------------------------------------------------------------------------------------------------- hosts
+
+  private hostFor(born: Born): Host | undefined {
+    const { chart } = born;
+    if (chart === 'link/client') return new ClientLinkHost(this.system, born, this.linkServices);
+    if (chart === 'migration/client') return this.migrationHost(born);
+    if (chart === 'migration/handshake') return new ChannelHost(this.system, born, 'client', {});
+    const attach = this.attachments[chart];
+    if (attach === undefined) return undefined;
+    const host = new ChannelHost(this.system, born, 'client', {});
+    attach(host);
+    return host;
+  }
+
+  private migrationHost({ address }: Born): Host {
+    return {
+      obey: (command) => {
+        if (command.type === 'report') this.system.reports.next({ actor: address, news: command.news });
+      },
+      perform: async (_question, { destination }) => {
+        const { resolveDestination } = this.options;
+        return resolveDestination === undefined ? destination : resolveDestination(destination);
+      },
+      end: () => {},
+    };
+  }
+
+  private readonly attachments: { readonly [chart: string]: (host: ChannelHost) => void } = {
+    'main/client': (host) => this.attachMain(host),
+    'display/client': (host) => this.attachDisplay(host),
+    'inputs/client': (host) => this.input.attach(host),
+    'cursor/client': () => {},
+    'playback/client': (host) => this.playback.attach(host),
+    'record/client': (host) => this.record.attach(host),
+  };
+
+  private attachMain(host: ChannelHost): void {
+    this.main = host;
+    host.messages.subscribe(({ type, body }) => {
+      if (type === 'msg.init') {
+        this.mouseMode = { supported: body.supportedMouseModes, current: body.currentMouseMode };
+        this.mmTimeAtZero = body.multiMediaTime - this.clock.now();
+      } else if (type === 'msg.mouse_mode') {
+        this.mouseMode = { supported: body.supportedModes, current: body.currentMode };
+      } else if (type === 'msg.multi_media_time') this.mmTimeAtZero = body.time - this.clock.now();
+      else if (type === 'msg.name') this.name = body.name;
+    });
+  }
+
+  private attachDisplay(host: ChannelHost): void {
+    let screen = this.screens.get(host.channel);
+    if (screen === undefined) {
+      screen = new Screen(this.caches);
+      this.screens.set(host.channel, screen);
+    } else screen.reset('primary');
+    const { channel } = host;
+    const shown = screen;
+    host.states.subscribe((state) => {
+      if (state.type === 'reset') shown.reset(state.keep);
+    });
+    host.messages.subscribe((message) => {
+      shown.apply(message);
+      if (message.type === 'msg.mark') {
+        const primary = shown.primary();
+        if (primary !== undefined) {
+          this.all.next({ event: 'frame', channel, width: primary.width, height: primary.height });
+        }
+      }
+    });
+  }
+
+  private readonly linkServices: ClientLinkServices = {
+    dial: (destination, secure, signal) => this.options.dial(destination, secure, signal),
+    encryptTicket: (pubKey) => encryptTicket(pubKey, this.options.password ?? ''),
+    caps: (channel) => ({
+      commonCaps: caps(CommonCap.authSelection, CommonCap.miniHeader),
+      channelCaps: this.channelCaps(addressWord(channel)),
+    }),
+  };
+
+  private channelCaps(word: string): readonly number[] {
+    const schemes = this.options.schemes ?? ['seamless', 'semi-seamless', 'switch-host'];
+    switch (word) {
+      case 'main':
+        return caps(
+          MainCap.nameAndUuid,
+          MainCap.agentConnectedTokens,
+          ...(schemes.includes('semi-seamless') ? [MainCap.semiSeamlessMigrate] : []),
+          ...(schemes.includes('seamless') ? [MainCap.seamlessMigrate] : []),
+          ...(schemes.includes('early-link') ? [MainCap.earlyLink] : []),
+        );
+      case 'display':
+        return caps(DisplayCap.sizedStream, DisplayCap.monitorsConfig, DisplayCap.composite, DisplayCap.a8Surface);
+      case 'inputs':
+        return caps(InputsCap.keyScancode);
+      case 'playback':
+        return caps(PlaybackCap.volume, PlaybackCap.latency);
+      case 'record':
+        return caps(RecordCap.volume);
+      default:
+        return [];
+    }
+  }
+}
