@@ -148,7 +148,9 @@ export const migrationClient = setup({
       }
     }),
     'lead over those who left': enqueueActions(({ context, enqueue }) => {
-      for (const channel of context.left) enqueue.sendTo(({ self }) => self._parent!, leadOver(context, channel));
+      for (const channel of context.left.filter((left) => isLinked(context, left))) {
+        enqueue.sendTo(({ self }) => self._parent!, leadOver(context, channel));
+      }
     }),
     'lead it over': sendParent(
       ({ context, event }): MigrationTell => leadOver(context, (event as { channel: Address }).channel),
@@ -182,8 +184,8 @@ export const migrationClient = setup({
     'scheme is semi-seamless': ({ context }) => context.scheme === 'semi-seamless',
     'scheme is early-link': ({ context }) => context.scheme === 'early-link',
     'it is main': ({ event }) => 'channel' in event && event.channel === mainAddress,
-    'every channel is linked': ({ context }) =>
-      context.channels.every((channel) => (context.links[channel]?.agreed ?? null) !== null),
+    'it is linked at the target': ({ context, event }) => 'channel' in event && isLinked(context, event.channel),
+    'every channel is linked': ({ context }) => context.channels.every((channel) => isLinked(context, channel)),
     'some channel has left': ({ context }) => context.left.length > 0,
     'every channel has switched': ({ context }) =>
       context.channels.every((channel) => context.switched.includes(channel)),
@@ -297,7 +299,12 @@ export const migrationClient = setup({
       always: [{ guard: 'some channel has left', target: 'switching', actions: 'lead over those who left' }],
       on: {
         'msg.migrate_end': { guard: 'scheme is semi-seamless', target: 'switching main' },
-        'channel.left': { target: 'switching', actions: ['remember who left', 'lead it over'] },
+        /** What was linked at the source only after the announcement has no link to go on with. */
+        'channel.left': {
+          guard: 'it is linked at the target',
+          target: 'switching',
+          actions: ['remember who left', 'lead it over'],
+        },
         'channel.down': [{ guard: 'it is main', target: 'begun afresh' }, { actions: 'forget a channel' }],
         'msg.migrate_cancel': 'cancelled',
         'msg.migrate_switch_host': 'overtaken',
@@ -330,7 +337,7 @@ export const migrationClient = setup({
     switching: {
       always: { guard: 'every channel has switched', target: 'switched' },
       on: {
-        'channel.left': { actions: ['remember who left', 'lead it over'] },
+        'channel.left': { guard: 'it is linked at the target', actions: ['remember who left', 'lead it over'] },
         'channel.switched': { actions: 'remember who switched' },
         'channel.down': [{ guard: 'it is main', target: 'begun afresh' }, { actions: 'forget a channel' }],
       },
@@ -380,6 +387,8 @@ const linkInput = (context: MigrationClientContext, channel: Address) => ({
   connectionId: context.connectionId,
   destination: context.destination,
 });
+
+const isLinked = ({ links }: Context, channel: Address) => (links[channel]?.agreed ?? null) !== null;
 
 const tell = (channel: Address, event: ChannelEvent): MigrationTell => ({ type: 'migration.tell', channel, event });
 
