@@ -388,7 +388,7 @@ const linkInput = (context: MigrationClientContext, channel: Address) => ({
   destination: context.destination,
 });
 
-const isLinked = ({ links }: Context, channel: Address) => (links[channel]?.agreed ?? null) !== null;
+const isLinked = ({ links }: MigrationClientContext, channel: Address) => (links[channel]?.agreed ?? null) !== null;
 
 const tell = (channel: Address, event: ChannelEvent): MigrationTell => ({ type: 'migration.tell', channel, event });
 
