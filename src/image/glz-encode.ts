@@ -125,8 +125,14 @@ export class GlzDictionary {
       let from = units;
       let ref = -1;
       let dist = 0;
-      if (ip > 0 && unit === (units[ip - 1]! & mask) && unit === (units[ip + 1]! & mask)) ref = ip - 1;
-      else {
+      if (
+        ip > 0 &&
+        unit === (units[ip - 1]! & mask) &&
+        unit === (units[ip + 1]! & mask) &&
+        unit === (units[ip + 2]! & mask)
+      ) {
+        ref = ip - 1;
+      } else {
         const hash = hashAt(units, ip, mask);
         const refId = ids[hash]!;
         if (refId >= firstId) {

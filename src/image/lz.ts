@@ -168,10 +168,14 @@ const FAR = 8191;
 /** From this length on a block copy beats a loop. */
 const BLOCK = 24;
 
-function lzRgb32(src: Uint8Array, start: number, out: Uint32Array, count: number): number {
+function lzRgb32(src: Uint8Array, start: number, words: Uint32Array, count: number): number {
   const end = src.length;
   const view = new DataView(src.buffer, src.byteOffset, end);
-  const wordEnd = end - 4;
+  const out = new Int32Array(words.buffer, words.byteOffset, count);
+  // Where four pixels can be read and written at once, whether all of them are wanted or not. What was too much is
+  // overwritten by what follows. Most matches are short, and this costs less than a loop whose end cannot be foreseen.
+  const easyIp = end - 13;
+  const easyOp = count - 4;
   let ip = start;
   let op = 0;
   do {
@@ -180,11 +184,17 @@ function lzRgb32(src: Uint8Array, start: number, out: Uint32Array, count: number
     if (ctrl < 32) {
       const stop = op + ctrl + 1;
       if (stop > count) fail('overrun', ip);
-      const last = ip + ctrl * 3;
-      if (last <= wordEnd) {
-        for (; op < stop; op++, ip += 3) out[op] = view.getUint32(ip, true) & 0xffffff;
+      if (ip + ctrl * 3 <= easyIp && op <= easyOp) {
+        out[op] = view.getInt32(ip, true) & 0xffffff;
+        out[op + 1] = view.getInt32(ip + 3, true) & 0xffffff;
+        out[op + 2] = view.getInt32(ip + 6, true) & 0xffffff;
+        out[op + 3] = view.getInt32(ip + 9, true) & 0xffffff;
+        let at = ip + 12;
+        for (let i = op + 4; i < stop; i++, at += 3) out[i] = view.getInt32(at, true) & 0xffffff;
+        ip += ctrl * 3 + 3;
+        op = stop;
       } else {
-        if (last + 3 > end) fail('truncated', ip);
+        if (ip + ctrl * 3 + 3 > end) fail('truncated', ip);
         for (; op < stop; op++, ip += 3) out[op] = src[ip]! | (src[ip + 1]! << 8) | (src[ip + 2]! << 16);
       }
       continue;
@@ -205,14 +215,18 @@ function lzRgb32(src: Uint8Array, start: number, out: Uint32Array, count: number
     if (stop > count) fail('overrun', ip);
     let ref = op - distance;
     if (ref < 0) fail('reference', ip);
-    if (distance === 1) {
-      const word = out[ref]!;
-      if (length > BLOCK) {
-        out.fill(word, op, stop);
-        op = stop;
-      } else for (; op < stop; op++) out[op] = word;
-    } else if (length > BLOCK && distance >= length) {
-      out.copyWithin(op, ref, ref + length);
+    if (op <= easyOp) {
+      out[op] = out[ref]!;
+      out[op + 1] = out[ref + 1]!;
+      out[op + 2] = out[ref + 2]!;
+      out[op + 3] = out[ref + 3]!;
+      if (length > 4) {
+        op += 4;
+        ref += 4;
+        if (length > BLOCK && distance === 1) out.fill(out[ref - 1]!, op, stop);
+        else if (length > BLOCK && distance >= length) out.copyWithin(op, ref, ref + length - 4);
+        else for (; op < stop; op++, ref++) out[op] = out[ref]!;
+      }
       op = stop;
     } else for (; op < stop; op++, ref++) out[op] = out[ref]!;
   } while (op < count);

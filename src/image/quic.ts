@@ -40,12 +40,14 @@ export function decodeQuic(bytes: Uint8Array, size: ImageSize, options: DecodeOp
     throw new ImageError('truncated', `${bytes.length} bytes cannot hold ${width}x${height} pixels`, bytes.length);
   }
   const out = targetWords(width * height, options.target);
+  // Signed words: the engine keeps them in integer registers, which it does not for unsigned ones that are compared.
+  const signed = new Int32Array(out.buffer, out.byteOffset, out.length);
   const input = new BitReader(bytes);
   const rgb =
     channels >= 3 ? new RgbRows(input, [new Model(family), new Model(family), new Model(family)], width) : undefined;
   const plane = channels !== 3 ? new PlaneRows(input, new Model(family), width) : undefined;
   for (let y = 0, at = 0; y < height; y++, at += width) {
-    rgb?.row(out, at, y);
+    rgb?.row(signed, at, y);
     if (plane === undefined) continue;
     plane.row(y);
     if (rgb === undefined) {
@@ -159,7 +161,7 @@ class RgbRows {
   readonly #width: number;
   readonly #pace = new Pace();
   /** By column + 1: the symbols last decoded there, red in the highest byte. Columns inside runs keep older ones. */
-  readonly #symbols: Uint32Array;
+  readonly #symbols: Int32Array;
   /** The largest value of a colour, and the same in each of the three bytes. */
   readonly #max: number;
   readonly #mask: number;
@@ -168,13 +170,13 @@ class RgbRows {
     this.#input = input;
     this.#models = models;
     this.#width = width;
-    this.#symbols = new Uint32Array(width + 1);
+    this.#symbols = new Int32Array(width + 1);
     this.#max = (1 << models[0].family.bits) - 1;
     this.#mask = this.#max * 0x010101;
   }
 
   /** Decodes row `y` to `out` from `at` on; the row above lies right before it. */
-  row(out: Uint32Array, at: number, y: number): void {
+  row(out: Int32Array, at: number, y: number): void {
     const width = this.#width;
     const pace = this.#pace;
     this.#symbols[0] = y === 0 ? 0 : this.#symbols[1]!;
@@ -189,7 +191,7 @@ class RgbRows {
   }
 
   /** The first pixel of a row, which has nothing to its left. */
-  #first(out: Uint32Array, at: number, y: number): number {
+  #first(out: Int32Array, at: number, y: number): number {
     const pace = this.#pace;
     this.#pixel(out, at, 0, y === 0 ? 0 : out[at - this.#width]!);
     if (pace.wait > 0) pace.wait--;
@@ -201,7 +203,7 @@ class RgbRows {
   }
 
   /** The top row has nothing above: it is predicted from the left alone and has no runs. */
-  #topRow(out: Uint32Array, at: number, begin: number, end: number): void {
+  #topRow(out: Int32Array, at: number, begin: number, end: number): void {
     const pace = this.#pace;
     let stop = begin + pace.wait;
     let x = begin;
@@ -213,7 +215,7 @@ class RgbRows {
     pace.wait = stop - end;
   }
 
-  #pixel(out: Uint32Array, at: number, x: number, predicted: number): void {
+  #pixel(out: Int32Array, at: number, x: number, predicted: number): void {
     const before = this.#symbols[x]!;
     const [red, green, blue] = this.#models;
     const r = this.#input.symbol(red, before >>> 16);
@@ -239,16 +241,17 @@ class RgbRows {
   }
 
   /** The pixels [begin, end) of a row that has one above; `begin` is at least 1. */
-  #stretch(out: Uint32Array, at: number, begin: number, end: number): void {
+  #stretch(out: Int32Array, at: number, begin: number, end: number): void {
     const input = this.#input;
     const pace = this.#pace;
     const symbols = this.#symbols;
     const max = this.#max;
     const mask = this.#mask;
-    const redCodes = this.#models[0].codes;
-    const greenCodes = this.#models[1].codes;
-    const blueCodes = this.#models[2].codes;
-    const { escapeAfter, escapeLength, escapeBase, escapeMask } = this.#models[0].family;
+    const [redModel, greenModel, blueModel] = this.#models;
+    const redCodes = redModel.codes;
+    const greenCodes = greenModel.codes;
+    const blueCodes = blueModel.codes;
+    const { escapeAfter, escapeLength, escapeBase, escapeMask } = redModel.family;
     const words = input.words;
     const wordEnd = words.length;
     let { word, next, left, at: wordAt } = input;
@@ -277,8 +280,11 @@ class RgbRows {
           const length = input.run(pace, end - x);
           ({ word, next, left, at: wordAt } = input);
           if (length > 0) {
-            out.fill(pixelLeft, here, here + length);
-            here += length;
+            const runEnd = here + length;
+            if (length > 32) {
+              out.fill(pixelLeft, here, runEnd);
+              here = runEnd;
+            } else while (here < runEnd) out[here++] = pixelLeft;
             above += length;
             x += length;
             pixelAbove2 = out[above - 1]!;
@@ -292,84 +298,74 @@ class RgbRows {
           continue pauses;
         }
 
-        // Red. `shift` first holds the length of the code word.
-        let code = redCodes[before >>> 16]!;
-        let zeros = Math.clz32(word);
-        let shift: number;
+        // The three code words are read from one window of 32 bits; what is shifted in below are zeros, so a word that
+        // does not fit makes the sum too large. Then, which is rare, they are read one by one.
+        const redCode = redCodes[before >>> 16]!;
+        const greenCode = greenCodes[(before >> 8) & 255]!;
+        const blueCode = blueCodes[before & 255]!;
+        let bits = word;
+        let zeros = Math.clz32(bits);
+        let length: number;
         let r: number;
-        if (zeros < escapeAfter[code]!) {
-          r = (word >>> (31 - zeros - code)) + ((zeros - 1) << code);
-          shift = zeros + code + 1;
+        if (zeros < escapeAfter[redCode]!) {
+          r = (bits >>> (31 - zeros - redCode)) + ((zeros - 1) << redCode);
+          length = zeros + redCode + 1;
         } else {
-          shift = escapeLength[code]!;
-          r = (escapeBase[code]! + ((word >>> (32 - shift)) & escapeMask[code]!)) & max;
+          length = escapeLength[redCode]!;
+          r = (escapeBase[redCode]! + ((bits >>> (32 - length)) & escapeMask[redCode]!)) & max;
         }
-        word <<= shift;
-        if (left >= shift) {
-          left -= shift;
-          word |= next >>> left;
-        } else {
-          shift -= left;
-          if (wordAt >= wordEnd) truncated(wordAt);
-          word |= next << shift;
-          next = words[wordAt++]!;
-          left = 32 - shift;
-          word |= next >>> left;
-        }
-
-        // Green.
-        code = greenCodes[(before >> 8) & 255]!;
-        zeros = Math.clz32(word);
+        bits <<= length;
+        let total = length;
+        zeros = Math.clz32(bits);
         let g: number;
-        if (zeros < escapeAfter[code]!) {
-          g = (word >>> (31 - zeros - code)) + ((zeros - 1) << code);
-          shift = zeros + code + 1;
+        if (zeros < escapeAfter[greenCode]!) {
+          g = (bits >>> (31 - zeros - greenCode)) + ((zeros - 1) << greenCode);
+          length = zeros + greenCode + 1;
         } else {
-          shift = escapeLength[code]!;
-          g = (escapeBase[code]! + ((word >>> (32 - shift)) & escapeMask[code]!)) & max;
+          length = escapeLength[greenCode]!;
+          g = (escapeBase[greenCode]! + ((bits >>> (32 - length)) & escapeMask[greenCode]!)) & max;
         }
-        word <<= shift;
-        if (left >= shift) {
-          left -= shift;
-          word |= next >>> left;
-        } else {
-          shift -= left;
-          if (wordAt >= wordEnd) truncated(wordAt);
-          word |= next << shift;
-          next = words[wordAt++]!;
-          left = 32 - shift;
-          word |= next >>> left;
-        }
-
-        // Blue.
-        code = blueCodes[before & 255]!;
-        zeros = Math.clz32(word);
+        bits <<= length;
+        total += length;
+        zeros = Math.clz32(bits);
         let b: number;
-        if (zeros < escapeAfter[code]!) {
-          b = (word >>> (31 - zeros - code)) + ((zeros - 1) << code);
-          shift = zeros + code + 1;
+        if (zeros < escapeAfter[blueCode]!) {
+          b = (bits >>> (31 - zeros - blueCode)) + ((zeros - 1) << blueCode);
+          length = zeros + blueCode + 1;
         } else {
-          shift = escapeLength[code]!;
-          b = (escapeBase[code]! + ((word >>> (32 - shift)) & escapeMask[code]!)) & max;
+          length = escapeLength[blueCode]!;
+          b = (escapeBase[blueCode]! + ((bits >>> (32 - length)) & escapeMask[blueCode]!)) & max;
         }
-        word <<= shift;
-        if (left >= shift) {
-          left -= shift;
-          word |= next >>> left;
+        total += length;
+        if (total < 32) {
+          word <<= total;
+          if (left >= total) {
+            left -= total;
+            word |= next >>> left;
+          } else {
+            total -= left;
+            if (wordAt >= wordEnd) truncated(wordAt);
+            word |= next << total;
+            next = words[wordAt++]!;
+            left = 32 - total;
+            word |= next >>> left;
+          }
         } else {
-          shift -= left;
-          if (wordAt >= wordEnd) truncated(wordAt);
-          word |= next << shift;
-          next = words[wordAt++]!;
-          left = 32 - shift;
-          word |= next >>> left;
+          input.word = word;
+          input.next = next;
+          input.left = left;
+          input.at = wordAt;
+          r = input.symbol(redModel, before >>> 16);
+          g = input.symbol(greenModel, (before >> 8) & 255);
+          b = input.symbol(blueModel, before & 255);
+          ({ word, next, left, at: wordAt } = input);
         }
 
         before = (r << 16) | (g << 8) | b;
         x++;
         symbols[x] = before;
         const predicted = (pixelLeft & pixelAbove) + (((pixelLeft ^ pixelAbove) >>> 1) & 0x7f7f7f);
-        const difference = ((before >>> 1) & 0x7f7f7f) ^ ((before & 0x010101) * max);
+        const difference = ((before >>> 1) & 0x7f7f7f) ^ Math.imul(before & 0x010101, max);
         pixelLeft2 = pixelLeft;
         pixelLeft = (((difference & 0x7f7f7f) + (predicted & 0x7f7f7f)) ^ ((difference ^ predicted) & 0x808080)) & mask;
         out[here++] = pixelLeft;
