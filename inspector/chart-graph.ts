@@ -229,7 +229,8 @@ function named(value: Json): Named {
   const name = typeof config.type === 'string' ? config.type : 'inline';
   return {
     name,
-    ...(config.params !== undefined ? { params: config.params } : {}),
+    // Parameters that are computed have become `{ type: 'params' }`, which says nothing.
+    ...(config.params === undefined || object(config.params).type === 'params' ? {} : { params: config.params }),
     ...(parts.length > 0 ? { parts: parts.map(named) } : {}),
   };
 }

@@ -14,6 +14,16 @@ export function readValue(value: unknown, depth = 0): StateValue | undefined {
   return Object.fromEntries(Object.entries(value).map(([key, below]) => [key, readValue(below, depth + 1)]));
 }
 
+/** The innermost states of a value in words: "linking main", or "channels: linked, handshake: asking". */
+export function leavesOf(value: StateValue | undefined): string {
+  if (value === undefined) return '';
+  if (typeof value === 'string') return value;
+  const keys = Object.keys(value);
+  const below = keys.map((key) => [key, leavesOf(value[key])] as const);
+  if (keys.length === 1) return below[0]![1] === '' ? below[0]![0] : below[0]![1];
+  return below.map(([key, leaf]) => (leaf === '' ? key : `${key}: ${leaf}`)).join(', ');
+}
+
 /** Ids of all active states, the root among them. Keys that the chart does not have are passed over. */
 export function activeStates(graph: ChartGraph, value: StateValue | undefined): ReadonlySet<string> {
   const active = new Set<string>();
