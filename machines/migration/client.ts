@@ -310,13 +310,15 @@ export const migrationClient = setup({
         'msg.migrate_switch_host': 'overtaken',
         'link.lost': {
           target: 'target lost',
-          actions: { type: 'remember the reason', params: { reason: 'the target hung up' } },
+          actions: [
+            { type: 'remember the reason', params: { reason: 'the target hung up' } },
+            { type: 'report', params: { phase: 'failed' } },
+          ],
         },
       },
     },
     /** The target is gone, the source is not: stay with it until it says how the move went. */
     'target lost': {
-      entry: { type: 'report', params: { phase: 'failed' } },
       on: {
         'msg.migrate_end': 'begun afresh',
         'channel.left': 'begun afresh',
@@ -358,10 +360,14 @@ export const migrationClient = setup({
       entry: ['answer that it cannot link', { type: 'report', params: { phase: 'cancelled' } }],
       output: { outcome: 'stay' },
     },
+    /** A source that gets no answer (early-link) lets the channels go all the same, and some may have gone already. */
     refused: {
-      type: 'final',
       entry: ['answer that it cannot link', { type: 'report', params: { phase: 'failed' } }],
-      output: { outcome: 'stay' },
+      always: [
+        { guard: 'some channel has left', target: 'begun afresh' },
+        { guard: 'scheme is early-link', target: 'target lost' },
+        { target: 'stayed' },
+      ],
     },
     stayed: { type: 'final', output: { outcome: 'stay' } },
     /** The guest has moved before the target was linked: the source sends the client there the old way. */
