@@ -187,6 +187,7 @@ export const migrationClient = setup({
     'it is linked at the target': ({ context, event }) => 'channel' in event && isLinked(context, event.channel),
     'every channel is linked': ({ context }) => context.channels.every((channel) => isLinked(context, channel)),
     'some channel has left': ({ context }) => context.left.length > 0,
+    'main has switched': ({ context }) => context.switched.includes(mainAddress),
     'every channel has switched': ({ context }) =>
       context.channels.every((channel) => context.switched.includes(channel)),
   },
@@ -343,7 +344,7 @@ export const migrationClient = setup({
         'channel.switched': { actions: 'remember who switched' },
         'channel.down': [{ guard: 'it is main', target: 'begun afresh' }, { actions: 'forget a channel' }],
       },
-      after: { 'switch deadline': 'switched' },
+      after: { 'switch deadline': [{ guard: 'main has switched', target: 'switched' }, { target: 'begun afresh' }] },
     },
     switched: {
       type: 'final',
