@@ -130,13 +130,20 @@ export const migrationClient = setup({
     }),
     'remember the reason': assign((_, params: { reason: string }) => ({ reason: params.reason })),
     'remember who left': assign(({ context, event }) =>
-      event.type === 'channel.left' ? { left: [...context.left, event.channel] } : {},
+      event.type === 'channel.left' && context.channels.includes(event.channel)
+        ? { left: [...context.left, event.channel] }
+        : {},
     ),
     'remember who switched': assign(({ context, event }) =>
       event.type === 'channel.switched' ? { switched: [...context.switched, event.channel] } : {},
     ),
     'forget a channel': assign(({ context, event }) =>
-      event.type === 'channel.down' ? { channels: context.channels.filter((c) => c !== event.channel) } : {},
+      event.type === 'channel.down'
+        ? {
+            channels: context.channels.filter((c) => c !== event.channel),
+            left: context.left.filter((c) => c !== event.channel),
+          }
+        : {},
     ),
     'lead the channels away from the source': sendParent(
       (): MigrationTell => ({ type: 'migration.tell', channel: 'every', event: { type: 'migration.leave' } }),
