@@ -6,7 +6,7 @@
  *                  ↘ refused           cancelled ↙  ↘ target lost
  */
 import { assign, emit, enqueueActions, fromPromise, sendParent, setup } from 'xstate';
-import { hasCap, MainCap } from '../../src/protocol/capabilities.ts';
+import { type Caps, hasCap, MainCap } from '../../src/protocol/capabilities.ts';
 import type { MainReceived } from '../../src/protocol/main.ts';
 import {
   type Address,
@@ -45,7 +45,14 @@ export type MigrationClientEvent =
   | { type: 'channel.down'; channel: Address; reason: string };
 
 export type MigrationClientOutcome =
-  | { outcome: 'switched'; scheme: Scheme; destination: Destination; behind: readonly Address[] }
+  | {
+      outcome: 'switched';
+      scheme: Scheme;
+      destination: Destination;
+      /** What the target's main link can do. */
+      mainCaps: Caps;
+      switched: readonly Address[];
+    }
   /** The source has let the client go, but the target was not linked: begin there afresh. */
   | { outcome: 'begin afresh'; destination: Destination }
   | { outcome: 'stay' };
@@ -142,6 +149,7 @@ export const migrationClient = setup({
         ? {
             channels: context.channels.filter((c) => c !== event.channel),
             left: context.left.filter((c) => c !== event.channel),
+            switched: context.switched.filter((c) => c !== event.channel),
           }
         : {},
     ),
@@ -360,7 +368,8 @@ export const migrationClient = setup({
         outcome: 'switched',
         scheme: context.scheme,
         destination: context.destination,
-        behind: context.channels.filter((channel) => !context.switched.includes(channel)),
+        mainCaps: context.links[mainAddress]?.agreed?.channelCaps ?? [],
+        switched: context.switched,
       }),
     },
     cancelled: {

@@ -169,9 +169,10 @@ export const sessionClient = setup({
       for (const channel of to) if (context.up.includes(channel)) enqueue.sendTo(channel, event.event);
     }),
     'pass it on to the hand-over': sendTo('migration', ({ event }) => event as never),
-    'live at the target': assign((_, params: { destination: Destination }) => ({ destination: params.destination })),
-    'hang up those left behind': enqueueActions(({ context, enqueue }, params: { behind: readonly Address[] }) => {
-      for (const channel of params.behind.filter((c) => context.up.includes(c))) {
+    'live at the target': assign((_, { destination, mainCaps }: Moved) => ({ destination, mainCaps })),
+    /** Channels that had no part in the hand-over among them: they were linked at the source while it went on. */
+    'hang up those left behind': enqueueActions(({ context, enqueue }, { switched }: Moved) => {
+      for (const channel of context.up.filter((c) => !switched.includes(c))) {
         enqueue.sendTo(channel, { type: 'api.close', reason: 'it did not switch in time' });
       }
     }),
@@ -328,9 +329,9 @@ export const sessionClient = setup({
                 actions: [
                   {
                     type: 'report the hand-over',
-                    params: ({ event }) => ({ phase: 'fell-back', to: (event.output as Moved).destination }),
+                    params: ({ event }) => ({ phase: 'fell-back', to: (event.output as Afresh).destination }),
                   },
-                  { type: 'leave the source for', params: ({ event }) => (event.output as Moved).destination },
+                  { type: 'leave the source for', params: ({ event }) => (event.output as Afresh).destination },
                 ],
               },
               { target: 'staying' },
@@ -410,7 +411,8 @@ type Announcement = Extract<
   MainReceived<'client'>,
   { type: 'msg.migrate_begin' | 'msg.migrate_begin_seamless' | 'msg.migrate_switch_host' }
 >;
-type Moved = Extract<MigrationClientOutcome, { destination: Destination }> & { behind: readonly Address[] };
+type Moved = Extract<MigrationClientOutcome, { outcome: 'switched' }>;
+type Afresh = Extract<MigrationClientOutcome, { outcome: 'begin afresh' }>;
 
 const handover = (context: SessionClientContext, announced: Announcement): MigrationClientInput => ({
   attempt: context.attempt,
