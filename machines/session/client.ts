@@ -176,9 +176,10 @@ export const sessionClient = setup({
         enqueue.sendTo(channel, { type: 'api.close', reason: 'it did not switch in time' });
       }
     }),
-    'leave the source for': enqueueActions(({ context, enqueue }, destination: Destination) => {
+    /** Nothing of the source stays: no channel, up or not, and no link that is still being made. */
+    'leave the source for': enqueueActions(({ context, enqueue, self }, destination: Destination) => {
       enqueue.assign({ destination, up: [], tries: {}, left: context.destination });
-      for (const channel of context.up) enqueue.stopChild(channel);
+      for (const child of Object.keys(self.getSnapshot().children)) enqueue.stopChild(child);
     }),
     'report the hand-over': emit(
       ({ context }, params: { phase: HandoverPhase; to?: Destination }): SessionCommand => ({
