@@ -181,6 +181,7 @@ export const sessionClient = setup({
       enqueue.assign({ destination, up: [], tries: {}, left: context.destination });
       for (const child of Object.keys(self.getSnapshot().children)) enqueue.stopChild(child);
     }),
+    'forget the source': assign({ left: null }),
     'report the hand-over': emit(
       ({ context }, params: { phase: HandoverPhase; to?: Destination }): SessionCommand => ({
         type: 'report',
@@ -394,6 +395,7 @@ export const sessionClient = setup({
                 'remember the session',
                 'report the session',
                 { type: 'report the hand-over', params: { phase: 'switched' } },
+                'forget the source',
               ],
             },
             'channel.down': {
