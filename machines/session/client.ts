@@ -273,7 +273,10 @@ export const sessionClient = setup({
           { guard: 'it may be tried again', actions: 'try again soon' },
           { actions: 'report that the link failed' },
         ],
-        'link.lost': { actions: 'try again soon' },
+        'link.lost': [
+          { guard: 'it may be tried again', actions: 'try again soon' },
+          { actions: 'report that the link failed' },
+        ],
         'channel.up': { actions: ['remember that it is up', 'report the channel'] },
         'channel.down': [
           {
@@ -353,6 +356,7 @@ export const sessionClient = setup({
             'channel.down': [
               { guard: 'it is main', actions: 'pass it on to the hand-over' },
               {
+                guard: 'it may be tried again',
                 actions: [
                   'remember that it is down',
                   'report the channel',
@@ -360,6 +364,7 @@ export const sessionClient = setup({
                   'pass it on to the hand-over',
                 ],
               },
+              { actions: ['remember that it is down', 'report the channel', 'pass it on to the hand-over'] },
             ],
           },
         },
