@@ -176,6 +176,10 @@ export const sessionClient = setup({
         enqueue.sendTo(channel, { type: 'api.close', reason: 'it did not switch in time' });
       }
     }),
+    'hang up the channel that was let go': enqueueActions(({ context, event, enqueue }) => {
+      if (event.type !== 'channel.left' || !context.up.includes(event.channel)) return;
+      enqueue.sendTo(event.channel, { type: 'api.close', reason: 'the server let it go, but to nowhere' });
+    }),
     /** Nothing of the source stays: no channel, up or not, and no link that is still being made. */
     'leave the source for': enqueueActions(({ context, enqueue, self }, destination: Destination) => {
       enqueue.assign({ destination, up: [], tries: {}, left: context.destination });
@@ -296,6 +300,8 @@ export const sessionClient = setup({
       states: {
         staying: {
           on: {
+            /** Nobody leads it over: hung up here it is at least linked again, or missed (spec §5.9). */
+            'channel.left': { actions: 'hang up the channel that was let go' },
             'msg.migrate_begin': 'following',
             'msg.migrate_begin_seamless': 'following',
             'msg.migrate_switch_host': [
