@@ -169,7 +169,11 @@ export const sessionClient = setup({
       for (const channel of to) if (context.up.includes(channel)) enqueue.sendTo(channel, event.event);
     }),
     'pass it on to the hand-over': sendTo('migration', ({ event }) => event as never),
-    'live at the target': assign((_, { destination, mainCaps }: Moved) => ({ destination, mainCaps })),
+    'live at the target': assign((_, { destination, mainCaps }: Moved) => ({
+      destination,
+      mainCaps,
+      tries: {},
+    })),
     /** Channels that had no part in the hand-over among them: they were linked at the source while it went on. */
     'hang up those left behind': enqueueActions(({ context, enqueue }, { switched }: Moved) => {
       for (const channel of context.up.filter((c) => !switched.includes(c))) {
