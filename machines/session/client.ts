@@ -2,11 +2,12 @@
  * A client's session: links main, then every channel that it wants, keeps them up within bounds, and follows the guest when
  * it moves. A hand-over is a child that leads the channels; the session passes events between them.
  */
-import { assign, emit, enqueueActions, raise, sendTo, setup } from 'xstate';
+import { assign, emit, enqueueActions, raise, sendTo, setup, stopChild } from 'xstate';
 import { type Caps, hasCap, MainCap } from '../../src/protocol/capabilities.ts';
 import { ChannelType } from '../../src/protocol/constants.ts';
 import type { MainReceived } from '../../src/protocol/main.ts';
 import {
+  type ActorDone,
   type Address,
   type ChannelNews,
   type Destination,
@@ -47,7 +48,8 @@ export type SessionClientEvent =
   | MainReceived<'client'>
   | MigrationTell
   | { type: 'channel.relink'; channel: Address }
-  | { type: 'api.close'; reason: string };
+  | { type: 'api.close'; reason: string }
+  | ActorDone;
 
 export interface SessionClientContext extends SessionClientInput {
   readonly connectionId: number;
@@ -95,26 +97,28 @@ export const sessionClient = setup({
         input: { link, channel: mainAddress, connectionId: 0, destination: context.destination },
       });
     }),
-    'link the channels that are wanted': enqueueActions(({ context, event, enqueue }) => {
+    'link the channels that are wanted': enqueueActions(({ context, event, enqueue, self }) => {
       if (event.type !== 'msg.channels_list') return;
+      const { children } = self.getSnapshot();
       const channels = event.body.channels
         .map(({ type, id }) => ({ name: clientChannels.find((name) => ChannelType[name] === type), id }))
         .filter(({ name }) => name !== undefined && context.wanted.includes(name))
         .map(({ name, id }) => `${name}:${id}`)
-        .filter((channel) => !context.up.includes(channel));
+        .filter((channel) => !context.up.includes(channel) && !isBeingLinked(children, channel));
       const attempt = context.attempt + 1;
       enqueue.assign({ attempt });
       for (const channel of new Set(channels)) {
         enqueue.spawnChild('link', { id: linkName(channel, attempt), input: linkInput(context, channel, attempt) });
       }
     }),
-    'link the channel again': enqueueActions(({ context, event, enqueue }) => {
-      if (!('channel' in event)) return;
+    'link the channel again': enqueueActions(({ context, event, enqueue, self }) => {
+      if (!('channel' in event) || isBeingLinked(self.getSnapshot().children, event.channel)) return;
       const { channel } = event;
       const attempt = context.attempt + 1;
       enqueue.assign({ attempt, tries: { ...context.tries, [channel]: (context.tries[channel] ?? 0) + 1 } });
       enqueue.spawnChild('link', { id: linkName(channel, attempt), input: linkInput(context, channel, attempt) });
     }),
+    'let the link go': stopChild(({ event }) => (event as unknown as { actorId: string }).actorId),
     'begin the channel': enqueueActions(({ event, enqueue, self }) => {
       if (event.type !== 'link.up') return;
       const { channel, link, agreed } = event;
@@ -204,6 +208,7 @@ export const sessionClient = setup({
         },
       }),
     ),
+    'forget the child': stopChild(({ event }) => (event as ActorDone).actorId),
     'count the attempt': assign({ attempt: ({ context }) => context.attempt + 1 }),
     'count the try': assign(({ context, event }) =>
       'channel' in event
@@ -220,6 +225,7 @@ export const sessionClient = setup({
   },
   guards: {
     'it is main': ({ event }) => 'channel' in event && event.channel === mainAddress,
+    'it is still down': ({ context, event }) => 'channel' in event && !context.up.includes(event.channel),
     'server speaks early-link': ({ context }) => hasCap(context.mainCaps, MainCap.earlyLink),
     'it switched': (_, outcome: MigrationClientOutcome) => outcome.outcome === 'switched',
     'it is to begin afresh': (_, outcome: MigrationClientOutcome) => outcome.outcome === 'begin afresh',
@@ -242,7 +248,10 @@ export const sessionClient = setup({
   output: ({ context }) => ({ reason: context.reason }),
   initial: 'linking main',
   on: {
+    'xstate.done.actor.*': { actions: 'forget the child' },
     'api.close': { target: '.closed', actions: { type: 'remember the reason', params: ({ event }) => event } },
+    /** Links end when a channel takes them, or when they fail. */
+    'xstate.done.actor.*': { actions: 'let the link go' },
     'xstate.error.actor.*': {
       target: '.closed',
       actions: { type: 'remember the reason', params: { reason: 'a fault of this program' } },
@@ -298,7 +307,7 @@ export const sessionClient = setup({
           },
           { actions: ['remember that it is down', 'report the channel'] },
         ],
-        'channel.relink': { actions: 'link the channel again' },
+        'channel.relink': { guard: 'it is still down', actions: 'link the channel again' },
         'msg.channels_list': { actions: 'link the channels that are wanted' },
       },
       states: {
@@ -446,6 +455,9 @@ const handover = (context: SessionClientContext, announced: Announcement): Migra
   connectionId: context.connectionId,
   channels: context.up,
 });
+
+const isBeingLinked = (children: object, channel: Address): boolean =>
+  Object.keys(children).some((child) => child.startsWith(`link:${channel}@`));
 
 const linkInput = (context: SessionClientContext, channel: Address, attempt: number) => ({
   link: linkName(channel, attempt),
