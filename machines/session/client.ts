@@ -118,7 +118,6 @@ export const sessionClient = setup({
       enqueue.assign({ attempt, tries: { ...context.tries, [channel]: (context.tries[channel] ?? 0) + 1 } });
       enqueue.spawnChild('link', { id: linkName(channel, attempt), input: linkInput(context, channel, attempt) });
     }),
-    'let the link go': stopChild(({ event }) => (event as unknown as { actorId: string }).actorId),
     'begin the channel': enqueueActions(({ event, enqueue, self }) => {
       if (event.type !== 'link.up') return;
       const { channel, link, agreed } = event;
@@ -250,8 +249,6 @@ export const sessionClient = setup({
   on: {
     'xstate.done.actor.*': { actions: 'forget the child' },
     'api.close': { target: '.closed', actions: { type: 'remember the reason', params: ({ event }) => event } },
-    /** Links end when a channel takes them, or when they fail. */
-    'xstate.done.actor.*': { actions: 'let the link go' },
     'xstate.error.actor.*': {
       target: '.closed',
       actions: { type: 'remember the reason', params: { reason: 'a fault of this program' } },
