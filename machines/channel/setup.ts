@@ -179,8 +179,9 @@ export function channelSetup<C extends Channel, S extends Side, Own extends { ty
     delays: {
       /** Spec §3g: what the reference waits for ever for. */
       'flush deadline': 10_000,
-      'migrate data deadline': 10_000,
       'init deadline': 30_000,
+      /** As long as a target waits for its client: the waiting begins when the client has linked, not when the guest moves. */
+      'migrate data deadline': 30 * 60_000,
     },
   });
 }

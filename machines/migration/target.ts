@@ -100,7 +100,6 @@ export const migrationTarget = setup({
   delays: {
     /** A client that was linked must arrive, or make room: moves of large guests take their time. */
     'arrival deadline': 30 * 60_000,
-    'data deadline': 10_000,
   },
 }).createMachine({
   id: 'migration/target',
