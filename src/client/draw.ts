@@ -18,6 +18,7 @@ import {
   type Raster,
   readWords,
   toWord,
+  withAlpha,
   writeWords,
 } from './raster.ts';
 import { boxRegion, clipTo, intersect, isEmpty, maskRegion, type Region } from './region.ts';
@@ -87,12 +88,15 @@ function place(dst: Raster, region: Region, src: Raster, box: Rect, area: Rect, 
     blit(dst, region, src, box.left - area.left, box.top - area.top, rop);
     return;
   }
-  const reader = scaled(src, box, area, filterOf(scaleMode));
+  const filter = filterOf(scaleMode);
+  // What is combined bit by bit is scaled with its fourth byte, whatever that holds.
+  const reader = scaled(rop === rops.copy ? src : withAlpha(src, true), box, area, filter);
   const words = new Uint32Array(dst.width);
-  const row = createRaster(src.format, dst.width, 1);
+  const row = withAlpha(createRaster(src.format, dst.width, 1), true);
+  const raw = withAlpha(dst, true);
   eachRow(region, (x, y, count) => {
     reader.row(x - box.left, y - box.top, count, words);
-    if (rop === rops.copy) writeWords(dst, y * dst.width + x, count, words);
+    if (rop === rops.copy) writeWords(raw, y * dst.width + x, count, words);
     else {
       writeWords(row, 0, count, words);
       combineRow(rop, dst.format, dst.px, y * dst.width + x, row.px, 0, count);
@@ -161,9 +165,9 @@ const drawTransparent: Command<'draw_transparent'> = (dst, body, pictures) => {
     blitKeyed(dst, region, src, box.left - area.left, box.top - area.top, key);
     return region;
   }
-  const reader = scaled(src, box, area, Filter.nearest);
+  const reader = scaled(withAlpha(src, true), box, area, Filter.nearest);
   const words = new Uint32Array(dst.width);
-  const row = createRaster(src.format, dst.width, 1);
+  const row = withAlpha(createRaster(src.format, dst.width, 1), true);
   eachRow(region, (x, y, count) => {
     reader.row(x - box.left, y - box.top, count, words);
     writeWords(row, 0, count, words);
@@ -171,10 +175,6 @@ const drawTransparent: Command<'draw_transparent'> = (dst, body, pictures) => {
   });
   return region;
 };
-
-/** A 32-bit raster whose fourth byte is taken for alpha, or is not. */
-const withAlpha = (raster: Raster, alpha: boolean): Raster =>
-  raster.format === 'x888' || raster.format === 'a888' ? { ...raster, format: alpha ? 'a888' : 'x888' } : raster;
 
 /** Puts rows that `read` gives over a region of `dst`, through an alpha of 0 to 255 for all. */
 function putOver(dst: Raster, region: Region, alpha: number, read: ReadRow): void {
@@ -253,10 +253,11 @@ const drawRop3: Command<'draw_rop3'> = (dst, body, pictures) => {
 function rescaled(src: Raster, area: Rect, width: number, height: number, filter: number, region: Region, box: Rect) {
   const sx = (area.right - area.left) / width;
   const sy = (area.bottom - area.top) / height;
-  const reader = sampler(src, scaling(Math.trunc(sx * 65536), Math.trunc(sy * 65536)), filter, Repeat.none);
+  const matrix = scaling(Math.trunc(sx * 65536), Math.trunc(sy * 65536));
+  const reader = sampler(withAlpha(src, true), matrix, filter, Repeat.none);
   const [ox, oy] = [Math.floor(area.left / sx + 0.5), Math.floor(area.top / sy + 0.5)];
   if (width * height > textBudget * 4) throw new Undrawable('a box too large to scale to');
-  const made = createRaster(src.format, width, height);
+  const made = withAlpha(createRaster(src.format, width, height), true);
   const words = new Uint32Array(width);
   eachRow(region, (x, y, count) => {
     reader.row(x - box.left + ox, y - box.top + oy, count, words);

@@ -43,6 +43,13 @@ const alphaOnly = ({ width, height, px }: Raster): Raster => ({
   px: Uint8Array.from(px, (word) => word >>> 24),
 });
 
+/** Fills the unused fourth byte, as the reference does where it widens pixels of 16 or 24 bits: surfaces with alpha show it. */
+const opaque = (raster: Raster): Raster => {
+  const { px } = raster;
+  for (let i = 0; i < px.length; i++) px[i]! |= 0xff000000;
+  return raster;
+};
+
 const isSixteen = (format: Format) => format === 'x555' || format === 'r565';
 
 /** Gets the pictures of one display channel. */
@@ -118,7 +125,8 @@ export class PictureDecoder {
         const topDown = (image.bitmapFlags & BitmapFlags.topDown) !== 0;
         const { x: width, y: height, stride, data } = image;
         const raster = rasterOf(decodeBitmap({ width, height, stride, topDown, data, format: image.format, palette }));
-        return image.format === BitmapFormat['8BIT_A'] ? alphaOnly(raster) : raster;
+        if (image.format === BitmapFormat['8BIT_A']) return alphaOnly(raster);
+        return image.format === BitmapFormat['16BIT'] ? opaque(raster) : raster;
       }
       case 'lz_plt':
         return rasterOf(decodeLz(image.data, image, { palette: this.colors(image, format) }));
@@ -128,8 +136,10 @@ export class PictureDecoder {
       }
       case 'quic':
         return rasterOf(decodeQuic(image.data, image));
-      case 'lz4':
-        return rasterOf(decodeLz4(image.data, image));
+      case 'lz4': {
+        const raster = rasterOf(decodeLz4(image.data, image));
+        return (image.data[1] ?? 0) < BitmapFormat['32BIT'] ? opaque(raster) : raster;
+      }
       case 'glz_rgb':
         return this.glz(decodeGlz(this.caches.glz, image.data, image));
       case 'zlib_glz_rgb':

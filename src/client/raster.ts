@@ -137,11 +137,17 @@ export function convert(raster: Raster, format: Format): Raster {
   return made;
 }
 
+const isWords = (format: Format) => format === 'x888' || format === 'a888';
+
+/** The same elements, with the fourth byte of 32-bit ones taken for alpha, or not. */
+export const withAlpha = (raster: Raster, alpha: boolean): Raster =>
+  isWords(raster.format) ? { ...raster, format: alpha ? 'a888' : 'x888' } : raster;
+
 /**
- * The form in which a picture can be copied element by element to a surface of `format`. 32-bit pictures stay as they are
- * on 32-bit surfaces: their fourth byte is copied with them, alpha or not.
+ * The form in which a picture can be copied element by element to a surface of `format`. On 32-bit surfaces the fourth byte
+ * is copied with the others, alpha or not: it stays as it is in 32-bit pictures, and is what it was made of in others.
  */
 export function forSurface(raster: Raster, format: Format): Raster {
-  if (format !== 'x888' && format !== 'a888') return convert(raster, format);
-  return raster.format === 'x888' || raster.format === 'a888' ? raster : convert(raster, 'x888');
+  if (!isWords(format)) return convert(raster, format);
+  return isWords(raster.format) ? raster : withAlpha(convert(raster, 'a888'), false);
 }

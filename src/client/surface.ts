@@ -34,6 +34,8 @@ export interface ChannelSerials {
 }
 
 export interface ScreenOptions {
+  /** Those that all displays of the session share; its own if absent. */
+  readonly caches?: Caches;
   /** The session's clock: frames of videos are shown at their time. Without one they are shown as they come. */
   readonly clock?: MediaClock;
   /** A decoder for a `VideoCodecType` other than MJPEG. */
@@ -128,10 +130,10 @@ export class Screen {
   private readonly backlog: Backlog;
   private closed = false;
 
-  /** `caches` are those that all displays of the session share. */
-  constructor(caches: Caches = new Caches(), options: ScreenOptions = {}) {
+  constructor(options: ScreenOptions = {}) {
     this.options = options;
     this.dirty = this.changes.asObservable();
+    const caches = options.caches ?? new Caches();
     this.caches = caches;
     this.crowd = crowds.get(caches) ?? { screens: 0, waiting: new Set() };
     crowds.set(caches, this.crowd);
