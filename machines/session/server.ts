@@ -69,8 +69,8 @@ export type SessionReport =
 
 export interface SessionServerContext extends SessionServerInput {
   readonly linked: readonly Address[];
-  /** Channels whose link was admitted but is not used yet: it comes up, or is parked until the client arrives. */
-  readonly reserved: readonly Address[];
+  /** Links that were admitted but are not used yet, and their channels: each comes up, or is parked until the client arrives. */
+  readonly reserved: Readonly<Record<LinkName, Address>>;
   readonly mainCaps: Caps;
   /** The move that this client is to be told of. */
   readonly offer: { readonly destination: Destination; readonly scheme: Scheme; readonly gone: boolean } | null;
@@ -128,7 +128,7 @@ export const sessionServer = setup({
     }),
     'admit the link': enqueueActions(({ context, event, enqueue }) => {
       if (event.type !== 'session.asks') return;
-      enqueue.assign({ reserved: [...context.reserved, event.channel] });
+      enqueue.assign({ reserved: { ...context.reserved, [event.link]: event.channel } });
       enqueue.sendTo(({ self }) => self._parent!, {
         type: 'session.decides',
         link: event.link,
@@ -153,7 +153,7 @@ export const sessionServer = setup({
       enqueue.sendTo(channel, { type: 'link.attach', link, agreed, beginning: 'fresh' });
       enqueue.assign({
         linked: [...context.linked, channel],
-        reserved: context.reserved.filter((c) => c !== channel),
+        reserved: omit(context.reserved, link),
       });
     }),
     'begin the parked channel': enqueueActions(({ context, event, enqueue }) => {
@@ -163,7 +163,7 @@ export const sessionServer = setup({
       enqueue.sendTo(channel, { type: 'link.attach', link, agreed, beginning: event.beginning });
       enqueue.assign({
         linked: [...context.linked, channel],
-        reserved: context.reserved.filter((c) => c !== channel),
+        reserved: omit(context.reserved, link),
       });
     }),
     'park the link': enqueueActions(({ event, enqueue }) => {
@@ -171,7 +171,7 @@ export const sessionServer = setup({
       enqueue.sendTo('target', { type: 'target.park', channel: event.channel, link: event.link, agreed: event.agreed });
     }),
     'forget the link': assign(({ context, event }) =>
-      event.type === 'link.lost' ? { reserved: context.reserved.filter((c) => c !== event.channel) } : {},
+      event.type === 'link.lost' ? { reserved: omit(context.reserved, event.link) } : {},
     ),
     'tell the channels': sendTo(mainAddress, ({ context }) => ({
       type: 'session.say',
@@ -266,7 +266,7 @@ export const sessionServer = setup({
       event.type === 'session.asks' &&
       context.offered.includes(event.channel) &&
       !context.linked.includes(event.channel) &&
-      !context.reserved.includes(event.channel),
+      !Object.values(context.reserved).includes(event.channel),
     'it arrived': (_, outcome: MigrationTargetOutcome) => outcome.outcome === 'arrived',
     'it stayed': (_, outcome: MigrationSourceOutcome) => outcome.outcome === 'stayed',
   },
@@ -275,7 +275,7 @@ export const sessionServer = setup({
   context: ({ input }) => ({
     ...input,
     linked: [],
-    reserved: [],
+    reserved: {},
     mainCaps: input.main.agreed.channelCaps,
     offer: null,
     answersOwed: 0,
@@ -445,3 +445,8 @@ export const sessionServer = setup({
     over: { type: 'final', entry: ['hang up every channel', 'tell the supervisor that it is over'] },
   },
 });
+
+function omit<T>(record: Readonly<Record<string, T>>, key: string): Readonly<Record<string, T>> {
+  const { [key]: _, ...others } = record;
+  return others;
+}
