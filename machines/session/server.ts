@@ -156,10 +156,12 @@ export const sessionServer = setup({
         reserved: omit(context.reserved, link),
       });
     }),
-    'begin the parked channel': enqueueActions(({ context, event, enqueue }) => {
+    'begin the parked channel': enqueueActions(({ context, event, enqueue, self }) => {
       if (event.type !== 'target.begin') return;
       const { channel, link, agreed } = event.parked;
-      enqueue.spawnChild(word(channel), { id: channel, input: { channel, connectionId: context.connectionId } });
+      if (self.getSnapshot().children[channel] === undefined) {
+        enqueue.spawnChild(word(channel), { id: channel, input: { channel, connectionId: context.connectionId } });
+      }
       enqueue.sendTo(channel, { type: 'link.attach', link, agreed, beginning: event.beginning });
       enqueue.assign({
         linked: [...context.linked, channel],
