@@ -138,6 +138,10 @@ export const migrationSource = setup({
     linked: {
       entry: 'tell that it is linked',
       on: {
+        /** An early link is not answered; what comes now answers an announcement before it. */
+        'msgc.migrate_connected': { actions: 'count the answer' },
+        'msgc.migrate_connected_seamless': { actions: 'count the answer' },
+        'msgc.migrate_connect_error': { actions: 'count the answer' },
         'migration.end': [
           { guard: 'guest has moved', target: 'letting go' },
           { target: 'stayed', actions: 'say that the move is cancelled' },
