@@ -1,6 +1,6 @@
 /**
- * A pipe over one of Node's stream sockets: TCP, TLS or unix. It takes a socket that is connected and paused, and owns it.
- * It never adds bytes of its own.
+ * A pipe over one of Node's stream sockets: TCP, TLS or unix. It owns the socket, which must not be flowing. It never adds
+ * bytes of its own.
  */
 
 import type { Socket } from 'node:net';

@@ -38,19 +38,17 @@ export async function dialTcp(address: Address, options: DialOptions = {}): Prom
   const route = routeTo(address, tls !== undefined);
   if (signal?.aborted) throw cancelled(route.peer, signal);
 
-  const early: Uint8Array[] = [];
+  // What comes before the pipe is handed out, it keeps.
   let pipe: SocketPipe | undefined;
   const onread: OnReadOpts = {
     buffer: new Uint8Array(readBytes),
     callback(size, buffer) {
-      const chunk = buffer.subarray(0, size);
-      if (pipe !== undefined) pipe.feed(chunk);
-      else early.push(chunk.slice());
+      pipe?.feed(buffer.subarray(0, size));
       return true;
     },
   };
   const socket = open(route, tls, onread);
-  socket.on('error', () => {});
+  pipe = new SocketPipe(socket, { peer: route.peer, secure: tls !== undefined, fed: true });
   try {
     await connected(socket, route, timeoutMs, signal);
     const fault = tls?.pinned && checkPinned(socket as TLSSocket, tls.pinned);
@@ -59,13 +57,12 @@ export async function dialTcp(address: Address, options: DialOptions = {}): Prom
     socket.destroy();
     throw error;
   }
+  // TLS has to read before it stands.
   socket.pause();
   if (route.path === undefined) {
     socket.setNoDelay(true);
     socket.setKeepAlive(true, keepAliveIdle);
   }
-  pipe = new SocketPipe(socket, { peer: route.peer, secure: tls !== undefined, fed: true });
-  for (const chunk of early) pipe.feed(chunk);
   return pipe;
 }
 

@@ -170,7 +170,7 @@ test('leaves no timer behind when both ends close at once', async () => {
   left.write(bytes('x'));
   left.close();
   right.close();
-  await clock.advance(14);
+  await clock.advance(7);
   expect([here.closed, here.error, there.closed, there.error]).toEqual([1, undefined, 1, undefined]);
   expect(clock.waiting).toBe(0);
 });
