@@ -49,6 +49,11 @@ export const clientFlow = {
       tags: ['flowing', 'speaking'],
       on: {
         'msg.migrate': [
+          {
+            guard: 'migrate asks only for a flush',
+            target: 'handing over',
+            actions: ['send flush mark', 'tell that the source has left it'],
+          },
           { guard: 'migrate asks for a flush', target: 'flushing', actions: 'send flush mark' },
           { guard: 'migrate brings data', target: 'flushing' },
           { target: 'handing over', actions: 'tell that the source has left it' },

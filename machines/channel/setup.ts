@@ -170,6 +170,8 @@ export function channelSetup<C extends Channel, S extends Side, Own extends { ty
         of(event as Anything, 'plane.closed').link === context.link,
       'migrate asks for a flush': ({ event }) =>
         (flagsOf(event as unknown as AnyMessage) & MigrateFlags.needFlush) !== 0,
+      'migrate asks only for a flush': ({ event }) =>
+        (flagsOf(event as unknown as AnyMessage) & 3) === MigrateFlags.needFlush,
       'migrate brings data': ({ event }) =>
         (flagsOf(event as unknown as AnyMessage) & MigrateFlags.needDataTransfer) !== 0,
       'scheme is seamless': ({ event }) => (event as { scheme?: Scheme }).scheme === 'seamless',
