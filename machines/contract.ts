@@ -52,6 +52,9 @@ export interface MainFacts {
 /** What a chart may ask the guest. */
 export type GuestQuestion = { what: 'main facts' } | { what: 'keyboard modifiers' };
 
+/** A child has reached its end. XState keeps it among the children until its parent stops it. */
+export type ActorDone = { type: `xstate.done.actor.${string}`; actorId: string };
+
 // ------------------------------------------------------------------------------------------------- events of links
 
 export type LinkUp = { type: 'link.up'; link: LinkName; channel: Address; agreed: Agreed };

@@ -4,7 +4,7 @@
  */
 import { and, assign, emit, enqueueActions, setup } from 'xstate';
 import { LinkErrorCode } from '../src/protocol/link.ts';
-import type { Address, Agreed, Destination, LinkAsks, LinkFate, LinkName, Scheme } from './contract.ts';
+import type { ActorDone, Address, Agreed, Destination, LinkAsks, LinkFate, LinkName, Scheme } from './contract.ts';
 import { linkServer } from './link/server.ts';
 import { type SessionReport, sessionServer } from './session/server.ts';
 
@@ -27,7 +27,8 @@ export type SupervisorEvent =
   | { type: 'api.migrate_end'; completed: boolean }
   /** The guest runs here, after a move or at the start. */
   | { type: 'api.guest_arrived' }
-  | { type: 'api.disconnect'; reason: string };
+  | { type: 'api.disconnect'; reason: string }
+  | ActorDone;
 
 export type SupervisorCommand = { type: 'report'; news: SupervisorNews };
 
@@ -147,9 +148,11 @@ export const supervisor = setup({
       }
       if (event.type === 'link.spoke') enqueue.sendTo(session, { type: 'link.spoke', link: event.link });
     }),
-    'forget the link': assign(({ context, event }) =>
-      'link' in event ? { waiting: omit(context.waiting, event.link) } : {},
-    ),
+    'forget the child': enqueueActions(({ context, event, enqueue }) => {
+      const { actorId } = event as ActorDone;
+      enqueue.stopChild(actorId);
+      enqueue.assign({ waiting: omit(context.waiting, actorId) });
+    }),
     'forget the session': enqueueActions(({ context, event, enqueue, self }) => {
       if (event.type !== 'session.over') return;
       const known = context.sessions.find(({ session }) => session === event.session);
@@ -222,9 +225,6 @@ export const supervisor = setup({
           }
         : {},
     ),
-    'tell every session that the guest is here': enqueueActions(({ context, enqueue }) => {
-      for (const { session } of context.sessions) enqueue.sendTo(session, { type: 'guest.arrived' });
-    }),
     'send it after the guest': enqueueActions(({ context, enqueue }) => {
       const session = context.sessions.at(-1)!.session;
       enqueue.sendTo(session, { type: 'migration.end', completed: true, destination: context.destination! });
@@ -284,7 +284,7 @@ export const supervisor = setup({
     completed: false,
   }),
   /** Whatever a child dies of, the server goes on. */
-  on: { '*': {} },
+  on: { 'xstate.done.actor.*': { actions: 'forget the child' }, '*': {} },
   states: {
     links: {
       on: {
@@ -309,8 +309,8 @@ export const supervisor = setup({
         'session.decides': { actions: 'pass the decision on' },
         'link.up': [{ guard: 'it is main', actions: 'begin a session' }, { actions: 'give the link to its session' }],
         'link.spoke': { actions: 'pass it on to its session' },
-        'link.lost': { actions: ['pass it on to its session', 'forget the link'] },
-        'link.failed': { actions: ['pass it on to its session', 'forget the link'] },
+        'link.lost': { actions: 'pass it on to its session' },
+        'link.failed': { actions: 'pass it on to its session' },
       },
     },
     sessions: {
@@ -331,7 +331,6 @@ export const supervisor = setup({
         'guest is here': {
           on: {
             'api.migrate_connect': 'linking clients',
-            'api.guest_arrived': { actions: 'tell every session that the guest is here' },
           },
         },
         'linking clients': {
@@ -372,7 +371,7 @@ export const supervisor = setup({
             'link.up': { guard: 'it is main', actions: 'send it after the guest' },
             'api.guest_arrived': {
               target: 'guest is here',
-              actions: ['forget the destination', 'tell every session that the guest is here'],
+              actions: 'forget the destination',
             },
           },
         },

@@ -31,11 +31,18 @@ export const mainClient = channelSetup<typeof MainChannel, 'client'>()
         initial: 'awaiting init',
         on: {
           'link.attach': '.awaiting init',
-          'migration.switch': {
-            guard: 'scheme is semi-seamless',
-            target: '.awaiting init at the target',
-            actions: { type: 'send', params: { type: 'msgc.migrate_end', body: {} } },
-          },
+          'migration.switch': [
+            {
+              guard: 'scheme is semi-seamless',
+              target: '.awaiting init at the target',
+              actions: { type: 'send', params: { type: 'msgc.migrate_end', body: {} } },
+            },
+            /** The target of an early link knows by this that the client has come (spec §3b 4). */
+            {
+              guard: 'scheme is early-link',
+              actions: { type: 'send', params: { type: 'msgc.attach_channels', body: {} } },
+            },
+          ],
         },
         states: {
           'awaiting init': {

@@ -112,6 +112,7 @@ export const mainServer = channelSetup<typeof MainChannel, 'server'>()
               ],
               'msgc.migrate_end': { actions: 'pass it on to the session' },
               'msgc.migrate_dst_do_seamless': { actions: 'pass it on to the session' },
+              'msgc.attach_channels': { actions: 'pass it on to the session' },
             },
           },
           'asking for facts at the target': {

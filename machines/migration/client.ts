@@ -55,7 +55,8 @@ export type MigrationClientOutcome =
     }
   /** The source has let the client go, but the target was not linked: begin there afresh. */
   | { outcome: 'begin afresh'; destination: Destination }
-  | { outcome: 'stay' };
+  /** `refused`: an early link that the source takes for made. */
+  | { outcome: 'stay'; refused: Destination | null };
 
 export interface MigrationClientContext extends MigrationClientInput {
   readonly links: Readonly<Record<Address, { link: LinkName; agreed: Agreed | null }>>;
@@ -375,7 +376,7 @@ export const migrationClient = setup({
     cancelled: {
       type: 'final',
       entry: ['answer that it cannot link', { type: 'report', params: { phase: 'cancelled' } }],
-      output: { outcome: 'stay' },
+      output: { outcome: 'stay', refused: null },
     },
     /** A source that gets no answer (early-link) lets the channels go all the same, and some may have gone already. */
     refused: {
@@ -386,7 +387,7 @@ export const migrationClient = setup({
         { target: 'stayed' },
       ],
     },
-    stayed: { type: 'final', output: { outcome: 'stay' } },
+    stayed: { type: 'final', output: { outcome: 'stay', refused: null } },
     /** The guest has moved before the target was linked: the source sends the client there the old way. */
     overtaken: {
       type: 'final',

@@ -15,6 +15,8 @@ export interface MigrationSourceInput {
   readonly scheme: Scheme;
   /** The guest has moved already: there is nothing left to announce. */
   readonly gone: boolean;
+  /** This client takes switch_host for the announcement of an early link: it leaves when each channel is let go. */
+  readonly earlyLink: boolean;
   /** Announcements, this one included, that the client has not answered yet; answers come in order, one each. */
   readonly answersOwed: number;
 }
@@ -82,14 +84,12 @@ export const migrationSource = setup({
     'let every channel go': sendParent(
       ({ context }): MigrationTell => tell('every', { type: 'migration.move', scheme: context.scheme }),
     ),
-    'let every channel go the old way': sendParent(
-      (): MigrationTell => tell('every', { type: 'migration.move', scheme: 'switch-host' }),
-    ),
   },
   guards: {
     'an earlier answer is owed': ({ context }) => context.answersOwed > 1,
     'guest has moved': ({ event }) => event.type === 'migration.end' && event.completed,
     'guest has gone': ({ context }) => context.gone,
+    'client takes it for an early link': ({ context }) => context.earlyLink,
     'nothing can be announced': ({ context }) => context.scheme === 'switch-host',
     'nothing will be answered': ({ context }) => context.scheme === 'early-link',
     'scheme is semi-seamless': ({ context }) => context.scheme === 'semi-seamless',
@@ -168,7 +168,25 @@ export const migrationSource = setup({
       ],
     },
     'sending away': {
-      always: { target: 'departing', actions: ['send the client to the target', 'let every channel go the old way'] },
+      always: [
+        {
+          guard: 'client takes it for an early link',
+          target: 'departing',
+          actions: [
+            'send the client to the target',
+            { type: 'settle for', params: { scheme: 'early-link' } },
+            'let every channel go',
+          ],
+        },
+        {
+          target: 'departing',
+          actions: [
+            'send the client to the target',
+            { type: 'settle for', params: { scheme: 'switch-host' } },
+            'let every channel go',
+          ],
+        },
+      ],
     },
     departing: { after: { 'departure deadline': 'overdue' } },
     departed: { type: 'final', output: 'departed' },

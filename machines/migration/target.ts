@@ -1,6 +1,6 @@
 /**
  * A hand-over at its target, for one client that came with the connection id it has at the source. Its links are parked,
- * unread and unanswered, until the client (or the guest) arrives; how it arrives decides what each channel begins with.
+ * unread and unanswered, until the client arrives; how it arrives decides what each channel begins with.
  *
  *   parked → arrived (semi-seamless, early-link)
  *          → awaiting migrate data → arrived (seamless)
@@ -28,8 +28,6 @@ export type MigrationTargetEvent =
   | { type: 'link.lost'; link: LinkName; channel: Address }
   | { type: 'channel.loaded'; channel: Address }
   | { type: 'channel.down'; channel: Address; reason: string }
-  /** The guest runs here now. */
-  | { type: 'guest.arrived' }
   /** A parked link has something to say. */
   | { type: 'link.spoke'; link: LinkName };
 
@@ -125,7 +123,7 @@ export const migrationTarget = setup({
           },
           { actions: 'decline seamless' },
         ],
-        'guest.arrived': {
+        'msgc.attach_channels': {
           guard: 'it is an early link',
           target: 'arriving',
           actions: { type: 'arrive by', params: { scheme: 'early-link' } },

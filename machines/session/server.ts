@@ -53,7 +53,6 @@ export type SessionServerEvent =
   | { type: 'session.linked'; channel: Address; link: LinkName; agreed: Agreed }
   | { type: 'link.lost'; link: LinkName; channel: Address }
   | { type: 'link.spoke'; link: LinkName }
-  | { type: 'guest.arrived' }
   /** The guest is about to move: `scheme` is the best that may be used. */
   | { type: 'migration.offer'; destination: Destination; scheme: Scheme }
   | { type: 'migration.end'; completed: boolean; destination: Destination }
@@ -353,7 +352,7 @@ export const sessionServer = setup({
             ],
           },
         ],
-        'guest.arrived': { actions: 'pass it on to the target' },
+        'msgc.attach_channels': { actions: 'pass it on to the target' },
         'msgc.migrate_end': { actions: 'pass it on to the target' },
         'msgc.migrate_dst_do_seamless': { actions: 'pass it on to the target' },
         'channel.loaded': { actions: 'pass it on to the target' },
@@ -393,7 +392,11 @@ export const sessionServer = setup({
           invoke: {
             src: 'source',
             id: 'source',
-            input: ({ context }) => ({ ...context.offer!, answersOwed: context.answersOwed }),
+            input: ({ context }) => ({
+              ...context.offer!,
+              answersOwed: context.answersOwed,
+              earlyLink: context.schemes.includes('early-link') && hasCap(context.mainCaps, MainCap.earlyLink),
+            }),
             onDone: [
               {
                 guard: { type: 'it stayed', params: ({ event }) => event.output },

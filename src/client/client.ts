@@ -81,7 +81,7 @@ export class Client {
       input: { destination: options.destination, wanted: options.channels ?? clientChannels },
       clock: this.clock,
       journal: options.journal,
-      hostFor: (born) => this.hostFor(born),
+      hostFor: (born, system) => this.hostFor(born, system),
       log: options.log ?? (() => {}),
     });
     this.system.reports.subscribe(({ news }) => this.report(news as SessionNews));
@@ -143,14 +143,14 @@ export class Client {
 
   // ----------------------------------------------------------------------------------------------------------- hosts
 
-  private hostFor(born: Born): Host | undefined {
+  private hostFor(born: Born, system: System): Host | undefined {
     const { chart } = born;
-    if (chart === 'link/client') return new ClientLinkHost(this.system, born, this.linkServices);
+    if (chart === 'link/client') return new ClientLinkHost(system, born, this.linkServices);
     if (chart === 'migration/client') return this.migrationHost(born);
-    if (chart === 'migration/handshake') return new ChannelHost(this.system, born, 'client', {});
+    if (chart === 'migration/handshake') return new ChannelHost(system, born, 'client', {});
     const attach = this.attachments[chart];
     if (attach === undefined) return undefined;
-    const host = new ChannelHost(this.system, born, 'client', {});
+    const host = new ChannelHost(system, born, 'client', {});
     attach(host);
     return host;
   }
@@ -193,7 +193,7 @@ export class Client {
   private attachDisplay(host: ChannelHost): void {
     let screen = this.screens.get(host.channel);
     if (screen === undefined) {
-      screen = new Screen(this.caches);
+      screen = new Screen({ caches: this.caches });
       this.screens.set(host.channel, screen);
     } else screen.reset('primary');
     const { channel } = host;

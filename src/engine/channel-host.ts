@@ -137,7 +137,7 @@ export class ChannelHost implements Host {
 
   /** Gives the chart an input of the application's own. */
   tell(event: { type: `api.${string}`; [key: string]: unknown }): void {
-    this.actor.send(event as never);
+    this.inform(event);
   }
 
   // --------------------------------------------------------------------------------------------------- the chart's
@@ -211,11 +211,11 @@ export class ChannelHost implements Host {
 
   private take(name: LinkName, serials: 'restart' | 'go on'): void {
     this.deframer?.hold();
-    const link = this.system.links.take(name);
+    const link = this.asking ? this.system.links.borrow(name) : this.system.links.take(name);
     this.link = name;
     this.pipe = link?.pipe;
     if (link === undefined) {
-      queueMicrotask(() => this.actor.send({ type: 'plane.closed', link: name, reason: 'the link is gone' } as never));
+      queueMicrotask(() => this.inform({ type: 'plane.closed', link: name, reason: 'the link is gone' }));
       return;
     }
     this.mini = link.agreed.miniHeader;
@@ -230,11 +230,11 @@ export class ChannelHost implements Host {
         onChunk: (chunk) => this.onChunk(chunk, deframer, name),
         onClosed: (error) => {
           if (this.link === name) {
-            this.actor.send({
+            this.inform({
               type: 'plane.closed',
               link: name,
               reason: error?.message ?? 'the peer hung up',
-            } as never);
+            });
           }
         },
         onDrained: () => this.noteRoom(),
@@ -254,19 +254,10 @@ export class ChannelHost implements Host {
   }
 
   private giveBack(): void {
-    const { link, deframer, mini } = this;
+    const { link, deframer } = this;
     const pipe = this.letGo();
     if (pipe === undefined || link === undefined || deframer === undefined) return;
-    const agreed = { commonCaps: [], channelCaps: [], miniHeader: mini };
-    const kept: Uint8Array[] = [];
-    pipe.take({ onChunk: (chunk) => kept.push(chunk.slice()), onClosed: () => {} });
-    pipe.pause();
-    this.system.links.park(link, () => ({
-      name: link,
-      pipe,
-      agreed,
-      unread: join([...deframer.takeRest(), ...kept]),
-    }));
+    this.system.links.giveBack(link, deframer.takeRest());
   }
 
   private onChunk(chunk: Uint8Array, deframer: Deframer, link: LinkName): void {
@@ -316,7 +307,7 @@ export class ChannelHost implements Host {
 
   private step(entry: Entry, body: Uint8Array): void {
     const message = decodeMessage(this.protocol, this.peer, entry.number, body.slice());
-    this.actor.send(message as never);
+    this.inform({ ...message });
     if (this.link !== undefined && !this.ended) this.messages.next(message);
   }
 
@@ -333,10 +324,10 @@ export class ChannelHost implements Host {
     if (!(error instanceof SumacError)) {
       this.system.log(`${this.address}: a fault of ours: ${error instanceof Error ? error.stack : String(error)}`);
     }
-    this.actor.send({
+    this.inform({
       type: 'plane.violation',
       reason: error instanceof Error ? error.message : String(error),
-    } as never);
+    });
   }
 
   private transmit(message: AnyMessage): void {
@@ -377,6 +368,10 @@ export class ChannelHost implements Host {
 
   // ---------------------------------------------------------------------------------------------------------- gate
 
+  private inform(event: { readonly type: string; readonly [key: string]: unknown }): void {
+    if (!this.ended) this.actor.send(event as never);
+  }
+
   private lookAtGate(): void {
     const snapshot = this.actor.getSnapshot() as AnyMachineSnapshot;
     if (snapshot === this.gate) return;
@@ -402,13 +397,3 @@ export class ChannelHost implements Host {
     this.choked = !writable;
   }
 }
-
-const join = (chunks: readonly Uint8Array[]): Uint8Array => {
-  const all = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
-  let at = 0;
-  for (const chunk of chunks) {
-    all.set(chunk, at);
-    at += chunk.length;
-  }
-  return all;
-};

@@ -52,6 +52,7 @@ abstract class LinkHost implements Host {
   private parked = false;
   private given = false;
   private spoke = false;
+  private ended = false;
 
   constructor(system: System, { actor, address, input }: Born) {
     this.system = system;
@@ -66,6 +67,7 @@ abstract class LinkHost implements Host {
   protected abstract read(): boolean;
 
   end(): void {
+    this.ended = true;
     this.system.links.forget(this.link);
     if (!this.given) this.pipe?.close();
   }
@@ -87,8 +89,7 @@ abstract class LinkHost implements Host {
         if (this.parked) this.heard();
         else this.readOn();
       },
-      onClosed: (error) =>
-        this.actor.send({ type: 'link.closed', reason: error?.message ?? 'the peer hung up' } as never),
+      onClosed: (error) => this.tell({ type: 'link.closed', reason: error?.message ?? 'the peer hung up' }),
     });
   }
 
@@ -104,6 +105,10 @@ abstract class LinkHost implements Host {
     this.pipe?.write(bytes);
   }
 
+  protected tell(event: { type: string; [key: string]: unknown }): void {
+    if (!this.ended) this.actor.send(event as never);
+  }
+
   protected expect(expected: Expected): void {
     this.expected = expected;
     // Never from within a command: the chart must have finished its step.
@@ -113,10 +118,18 @@ abstract class LinkHost implements Host {
   protected park(agreed: Agreed): void {
     this.parked = true;
     this.expected = 'nothing';
-    this.system.links.park(this.link, () => {
-      this.given = true;
-      this.actor.send({ type: 'link.taken' } as never);
-      return { name: this.link, pipe: this.pipe!, agreed, unread: this.queue.takeAll() };
+    const lend = () => ({ name: this.link, pipe: this.pipe!, agreed, unread: this.queue.takeAll() });
+    this.system.links.park(this.link, {
+      lend,
+      take: () => {
+        this.given = true;
+        this.tell({ type: 'link.taken' });
+        return lend();
+      },
+      takeBack: (unread) => {
+        for (const chunk of unread) this.queue.push(chunk);
+        this.hold(this.pipe!);
+      },
     });
   }
 
@@ -200,21 +213,21 @@ export class ClientLinkHost extends LinkHost {
         channelCaps: reply.channelCaps,
         miniHeader: hasCap(reply.commonCaps, CommonCap.miniHeader),
       };
-      this.actor.send({ type: 'link.reply', ...reply } as never);
+      this.tell({ type: 'link.reply', ...reply });
       return true;
     }
     const result = this.queue.take(4);
     if (result === undefined) return false;
     this.expected = 'nothing';
-    this.actor.send({
+    this.tell({
       type: 'link.result',
       code: new DataView(result.buffer, result.byteOffset).getUint32(0, true),
-    } as never);
+    });
     return true;
   }
 
   protected fail(error: unknown): void {
-    this.actor.send({ type: 'link.violation', reason: sentenceOf(error) } as never);
+    this.tell({ type: 'link.violation', reason: sentenceOf(error) });
   }
 }
 
@@ -288,30 +301,30 @@ export class ServerLinkHost extends LinkHost {
         };
         const code = this.services.policy(this.channel, this.pipe!.secure);
         if (code !== undefined) throw new LinkStageError(code, 'this channel needs the other kind of connection');
-        this.actor.send({
+        this.tell({
           type: 'link.mess',
           connectionId: mess.connectionId,
           channel: this.channel,
           commonCaps: mess.commonCaps,
           channelCaps: mess.channelCaps,
-        } as never);
+        });
         return true;
       }
       case 'mechanism': {
         const bytes = this.queue.take(4);
         if (bytes === undefined) return false;
         this.expected = 'ticket';
-        this.actor.send({
+        this.tell({
           type: 'link.mechanism',
           mechanism: new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true),
-        } as never);
+        });
         return true;
       }
       default: {
         const ticket = this.queue.take(ticketSize);
         if (ticket === undefined) return false;
         this.expected = 'nothing';
-        this.actor.send({ type: 'link.ticket', ticket: ticket.slice() } as never);
+        this.tell({ type: 'link.ticket', ticket: ticket.slice() });
         return true;
       }
     }
@@ -323,6 +336,6 @@ export class ServerLinkHost extends LinkHost {
 
   protected fail(error: unknown): void {
     const code = error instanceof LinkStageError ? error.linkCode : LinkErrorCode.invalidData;
-    this.actor.send({ type: 'link.refused', code, reason: sentenceOf(error) } as never);
+    this.tell({ type: 'link.refused', code, reason: sentenceOf(error) });
   }
 }

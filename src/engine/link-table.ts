@@ -10,26 +10,44 @@ export interface Link {
   readonly unread: Uint8Array;
 }
 
-export class LinkTable {
-  private readonly up = new Map<LinkName, () => Link>();
+/** A link that is up and waits to be used. */
+export interface ParkedLink {
+  /** Gives the link away for good. */
+  take(): Link;
+  /** Gives it away for a while. */
+  lend(): Link;
+  /** Takes it back, with what was read and is not the borrower's. */
+  takeBack(unread: readonly Uint8Array[]): void;
+}
 
-  /** `hand` gives the link away; it is called at most once. */
-  park(name: LinkName, hand: () => Link): void {
-    this.up.set(name, hand);
+export class LinkTable {
+  private readonly parked = new Map<LinkName, ParkedLink>();
+
+  park(name: LinkName, link: ParkedLink): void {
+    this.parked.set(name, link);
   }
 
   forget(name: LinkName): void {
-    this.up.delete(name);
+    this.parked.delete(name);
   }
 
   /** Undefined if the link is gone. */
   take(name: LinkName): Link | undefined {
-    const hand = this.up.get(name);
-    this.up.delete(name);
-    return hand?.();
+    const link = this.parked.get(name);
+    this.parked.delete(name);
+    return link?.take();
+  }
+
+  /** Undefined if the link is gone. */
+  borrow(name: LinkName): Link | undefined {
+    return this.parked.get(name)?.lend();
+  }
+
+  giveBack(name: LinkName, unread: readonly Uint8Array[]): void {
+    this.parked.get(name)?.takeBack(unread);
   }
 
   get size(): number {
-    return this.up.size;
+    return this.parked.size;
   }
 }

@@ -36,7 +36,8 @@ export interface SystemOptions {
   readonly input: unknown;
   readonly clock: Clock;
   readonly journal?: Journal | undefined;
-  readonly hostFor: (born: Born) => Host | undefined;
+  /** Called while the system is still being made: it is handed in. */
+  readonly hostFor: (born: Born, system: System) => Host | undefined;
   /** One line for the people who run this. */
   readonly log: (line: string) => void;
 }
@@ -156,7 +157,7 @@ export class System {
     if (chart === undefined) return;
     const address = _parent === undefined ? actor.id : `${this.addressOf(_parent)}/${actor.id}`;
     this.addresses.set(actor, address);
-    const host = this.options.hostFor({ actor, chart, address, input: options.input }) ?? this.reporter(address);
+    const host = this.options.hostFor({ actor, chart, address, input: options.input }, this) ?? this.reporter(address);
     this.hosts.set(actor, host);
     actor.on('*', (command: AnyEventObject) => {
       this.write({ kind: 'command', at: this.clock.now(), actor: address, command });

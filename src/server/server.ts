@@ -109,7 +109,7 @@ export class Server {
       input: { offered, schemes: this.schemes, mostSessions: options.mostSessions ?? 1_000 },
       clock: this.clock,
       journal: options.journal,
-      hostFor: (born) => this.hostFor(born),
+      hostFor: (born, system) => this.hostFor(born, system),
       log: options.log ?? (() => {}),
     });
     this.system.reports.subscribe(({ actor, news }) => {
@@ -241,16 +241,16 @@ export class Server {
 
   // ----------------------------------------------------------------------------------------------------------- hosts
 
-  private hostFor(born: Born): Host | undefined {
+  private hostFor(born: Born, system: System): Host | undefined {
     const { chart } = born;
     if (chart === 'link/server') {
       const pipe = this.accepted.get(born.input.link)!;
       this.accepted.delete(born.input.link);
-      return new ServerLinkHost(this.system, born, this.linkServices, pipe);
+      return new ServerLinkHost(system, born, this.linkServices, pipe);
     }
     const attach = this.attachments[chart];
     if (attach === undefined) return undefined;
-    const host = new ChannelHost(this.system, born, 'server', {
+    const host = new ChannelHost(system, born, 'server', {
       perform: async (channel, question, input) => this.answer(channel, question, input),
     });
     attach(host);
