@@ -53,7 +53,7 @@ export function parseSubject(text: string): SubjectEntry[] {
  * Whether a certificate's subject is the one wanted: as many entries, in the same order, each with the same key and value.
  * Values compare as X.509 names do: capital letters and runs of spaces make no difference.
  *
- * `subject`: as `X509Certificate.subject` of node:crypto gives it, an entry to a line with RFC 2253 escapes; undefined when
+ * `subject`: as `X509Certificate.subject` of Node gives it, an entry to a line with RFC 2253 escapes; undefined when
  * it is empty. Throws UsageError when `wanted` is no subject.
  */
 export function subjectMatches(wanted: string, subject: string | undefined): boolean {
