@@ -55,8 +55,7 @@ export type MigrationClientOutcome =
     }
   /** The source has let the client go, but the target was not linked: begin there afresh. */
   | { outcome: 'begin afresh'; destination: Destination }
-  /** `refused`: an early link that the source takes for made. */
-  | { outcome: 'stay'; refused: Destination | null };
+  | { outcome: 'stay' };
 
 export interface MigrationClientContext extends MigrationClientInput {
   readonly links: Readonly<Record<Address, { link: LinkName; agreed: Agreed | null }>>;
@@ -339,7 +338,7 @@ export const migrationClient = setup({
       on: {
         'msg.migrate_end': 'begun afresh',
         'channel.left': 'begun afresh',
-        'msg.migrate_cancel': 'stayed',
+        'msg.migrate_cancel': 'cancelled',
         'msg.migrate_switch_host': 'overtaken',
         'channel.down': [{ guard: 'it is main', target: 'begun afresh' }, { actions: 'forget a channel' }],
       },
@@ -376,7 +375,7 @@ export const migrationClient = setup({
     cancelled: {
       type: 'final',
       entry: ['answer that it cannot link', { type: 'report', params: { phase: 'cancelled' } }],
-      output: { outcome: 'stay', refused: null },
+      output: { outcome: 'stay' },
     },
     /** A source that gets no answer (early-link) lets the channels go all the same, and some may have gone already. */
     refused: {
@@ -387,7 +386,7 @@ export const migrationClient = setup({
         { target: 'stayed' },
       ],
     },
-    stayed: { type: 'final', output: { outcome: 'stay', refused: null } },
+    stayed: { type: 'final', output: { outcome: 'stay' } },
     /** The guest has moved before the target was linked: the source sends the client there the old way. */
     overtaken: {
       type: 'final',

@@ -59,8 +59,6 @@ export interface SessionClientContext extends SessionClientInput {
   readonly mainCaps: Caps;
   readonly up: readonly Address[];
   readonly tries: Readonly<Record<Address, number>>;
-  /** A target that could not be linked early; the source does not know, and may let the client go all the same. */
-  readonly refused: Destination | null;
   /** The server that was left the old way, until the target greets. */
   readonly left: Destination | null;
   readonly reason: string;
@@ -210,8 +208,7 @@ export const sessionClient = setup({
       }),
     ),
     'forget the child': stopChild(({ event }) => (event as ActorDone).actorId),
-    'count the attempt': assign({ attempt: ({ context }) => context.attempt + 1, refused: null }),
-    'remember the target that refused': assign((_, params: { refused: Destination | null }) => params),
+    'count the attempt': assign({ attempt: ({ context }) => context.attempt + 1 }),
     'count the try': assign(({ context, event }) =>
       'channel' in event
         ? { tries: { ...context.tries, [event.channel]: (context.tries[event.channel] ?? 0) + 1 } }
@@ -229,7 +226,6 @@ export const sessionClient = setup({
     'it is main': ({ event }) => 'channel' in event && event.channel === mainAddress,
     'it is still down': ({ context, event }) => 'channel' in event && !context.up.includes(event.channel),
     'server speaks early-link': ({ context }) => hasCap(context.mainCaps, MainCap.earlyLink),
-    'an early link came to nothing': ({ context }) => context.refused !== null,
     'it switched': (_, outcome: MigrationClientOutcome) => outcome.outcome === 'switched',
     'it is to begin afresh': (_, outcome: MigrationClientOutcome) => outcome.outcome === 'begin afresh',
     'it may be tried again': ({ context, event }) =>
@@ -245,7 +241,6 @@ export const sessionClient = setup({
     mainCaps: [],
     up: [],
     tries: {},
-    refused: null,
     left: null,
     reason: '',
   }),
@@ -315,22 +310,8 @@ export const sessionClient = setup({
       states: {
         staying: {
           on: {
-            /** The source lets go of a client that could not link early: begin at the target afresh. */
-            'channel.left': [
-              {
-                guard: 'an early link came to nothing',
-                target: '#session/client.switching host',
-                actions: [
-                  {
-                    type: 'report the hand-over',
-                    params: ({ context }) => ({ phase: 'fell-back', to: context.refused! }),
-                  },
-                  { type: 'leave the source for', params: ({ context }) => context.refused! },
-                ],
-              },
-              /** Nobody leads it over: hung up here it is at least linked again, or missed (spec §5.9). */
-              { actions: 'hang up the channel that was let go' },
-            ],
+            /** Nobody leads it over: hung up here it is at least linked again, or missed (spec §5.9). */
+            'channel.left': { actions: 'hang up the channel that was let go' },
             'msg.migrate_begin': 'following',
             'msg.migrate_begin_seamless': 'following',
             'msg.migrate_switch_host': [
@@ -374,10 +355,7 @@ export const sessionClient = setup({
                   { type: 'leave the source for', params: ({ event }) => (event.output as Afresh).destination },
                 ],
               },
-              {
-                target: 'staying',
-                actions: { type: 'remember the target that refused', params: ({ event }) => event.output as Stayed },
-              },
+              { target: 'staying' },
             ],
           },
           on: {
@@ -457,7 +435,6 @@ type Announcement = Extract<
   MainReceived<'client'>,
   { type: 'msg.migrate_begin' | 'msg.migrate_begin_seamless' | 'msg.migrate_switch_host' }
 >;
-type Stayed = Extract<MigrationClientOutcome, { outcome: 'stay' }>;
 type Moved = Extract<MigrationClientOutcome, { outcome: 'switched' }>;
 type Afresh = Extract<MigrationClientOutcome, { outcome: 'begin afresh' }>;
 
