@@ -27,6 +27,9 @@ const endings = {
 export const clientRoot = { 'msg.*': violation, ...endings } as const;
 export const serverRoot = { 'msgc.*': violation, ...endings } as const;
 
+/** The root takes it from there. */
+const unfit = { type: 'take offence', params: { reason: 'the migrate data do not fit' } } as const;
+
 /** A client's channel: down → flowing → (flushing →) handing over → flowing. */
 export const clientFlow = {
   initial: 'down',
@@ -136,10 +139,7 @@ export const serverFlow = {
     'awaiting migrate data': {
       on: { 'msgc.migrate_data': 'loading migrate data' },
       after: {
-        'migrate data deadline': {
-          target: 'down',
-          actions: ['remember why loading failed', 'report the violation', 'hang up', 'tell that it is down'],
-        },
+        'migrate data deadline': { actions: unfit },
       },
     },
     'loading migrate data': {
@@ -154,10 +154,7 @@ export const serverFlow = {
           target: 'flowing',
           actions: ['tell that it is loaded', { type: 'open to the application', params: { afresh: false } }],
         },
-        onError: {
-          target: 'down',
-          actions: ['remember why loading failed', 'report the violation', 'hang up', 'tell that it is down'],
-        },
+        onError: { actions: unfit },
       },
     },
     flowing: {

@@ -152,13 +152,11 @@ export function channelSetup<C extends Channel, S extends Side, Own extends { ty
         link: null,
         reason: (event as { reason?: string }).reason ?? `${event.type} is not expected now`,
       })),
-      'remember why loading failed': assign(({ context }) => ({
-        ...context,
-        link: null,
-        reason: 'the migrate data do not fit',
-      })),
       'give up': raise(
         (_, params: { reason: string }) => ({ type: 'api.close' as const, reason: params.reason }) as never,
+      ),
+      'take offence': raise(
+        (_, params: { reason: string }) => ({ type: 'plane.violation' as const, reason: params.reason }) as never,
       ),
       'report the violation': emit(
         ({ context }): ChannelCommand<Out> => ({ type: 'violation', reason: context.reason }),
