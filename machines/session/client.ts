@@ -419,6 +419,18 @@ export const sessionClient = setup({
                 'forget the source',
               ],
             },
+            /** The guest has gone on from here too. */
+            'msg.migrate_switch_host': {
+              target: '#session/client.switching host',
+              reenter: true,
+              actions: [
+                {
+                  type: 'report the hand-over',
+                  params: ({ event }) => ({ phase: 'begun', to: destinationOf(event.body) }),
+                },
+                { type: 'leave the source for', params: ({ event }) => destinationOf(event.body) },
+              ],
+            },
             'channel.down': {
               target: '#session/client.closed',
               actions: { type: 'remember the reason', params: ({ event }) => event },
