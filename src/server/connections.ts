@@ -14,13 +14,18 @@ export interface OpenConnection extends Peer {
   readonly tls: boolean;
 }
 
+interface Ends {
+  readonly client: Peer;
+  readonly server: Peer;
+}
+
 export type ConnectionEvent =
-  | { readonly event: 'connected'; readonly client: Peer }
-  | ({ readonly event: 'initialized'; readonly client: Peer } & Omit<OpenConnection, keyof Peer>)
-  | { readonly event: 'disconnected'; readonly client: Peer };
+  | ({ readonly event: 'connected' } & Ends)
+  | ({ readonly event: 'initialized' } & Ends & Omit<OpenConnection, keyof Peer>)
+  | ({ readonly event: 'disconnected' } & Ends);
 
 interface Connection {
-  readonly peer: Peer;
+  readonly ends: Ends;
   readonly tls: boolean;
   open: OpenConnection | undefined;
 }
@@ -29,7 +34,11 @@ export class Connections {
   private readonly all = new Map<string, Connection>();
   private readonly tell: (event: ConnectionEvent) => void;
 
-  constructor(tell: (event: ConnectionEvent) => void) {
+  private readonly server: (secure: boolean) => Peer;
+
+  /** `server`: our own end of a connection, plain or secured. */
+  constructor(server: (secure: boolean) => Peer, tell: (event: ConnectionEvent) => void) {
+    this.server = server;
     this.tell = tell;
   }
 
@@ -39,11 +48,15 @@ export class Connections {
 
   /** A pipe that behaves as the given one, and whose end is noted. */
   watch(link: string, pipe: Pipe): Pipe {
-    const connection: Connection = { peer: peerOf(pipe.peer), tls: pipe.secure, open: undefined };
+    const connection: Connection = {
+      ends: { client: peerOf(pipe.peer), server: this.server(pipe.secure) },
+      tls: pipe.secure,
+      open: undefined,
+    };
     this.all.set(link, connection);
-    this.tell({ event: 'connected', client: connection.peer });
+    this.tell({ event: 'connected', ...connection.ends });
     const ended = () => {
-      if (this.all.delete(link)) this.tell({ event: 'disconnected', client: connection.peer });
+      if (this.all.delete(link)) this.tell({ event: 'disconnected', ...connection.ends });
     };
     return new WatchedPipe(pipe, ended);
   }
@@ -52,8 +65,8 @@ export class Connections {
     const connection = this.all.get(link);
     if (connection === undefined) return;
     const facts = { ...channel, tls: connection.tls };
-    connection.open = { ...connection.peer, ...facts };
-    this.tell({ event: 'initialized', client: connection.peer, ...facts });
+    connection.open = { ...connection.ends.client, ...facts };
+    this.tell({ event: 'initialized', ...connection.ends, ...facts });
   }
 }
 
@@ -106,7 +119,7 @@ class WatchedPipe implements Pipe {
 }
 
 /** "127.0.0.1:5900", "[::1]:5900", or a unix socket's path. */
-function peerOf(name: string): Peer {
+export function peerOf(name: string): Peer {
   const [, host, port] = /^\[?([^\]]*?)\]?:(\d+)$/.exec(name) ?? [];
   if (host === undefined || port === undefined)
     return { host: name, port: '', family: name.startsWith('/') ? 'unix' : 'unknown' };

@@ -17,9 +17,10 @@ import { CommonCap, caps, DisplayCap, InputsCap, MainCap, PlaybackCap, RecordCap
 import { LinkErrorCode } from '../protocol/link.ts';
 import { MouseMode } from '../protocol/main.ts';
 import { emptyCharDevice, readMigrateData, writeMigrateData } from '../protocol/migrate-data.ts';
+import type { Console, Spice } from '../sources/console.ts';
 import { type Listening, type ListenOptions, listen } from '../transport/listen.ts';
 import type { Pipe } from '../transport/pipe.ts';
-import { type ConnectionEvent, Connections, type OpenConnection } from './connections.ts';
+import { type ConnectionEvent, Connections, type OpenConnection, type Peer, peerOf } from './connections.ts';
 import { ServerDisplay } from './display.ts';
 import { Input } from './input.ts';
 import { KeyStore } from './keys.ts';
@@ -67,7 +68,7 @@ export async function createServer(options: ServerOptions = {}): Promise<Server>
   return server;
 }
 
-export class Server {
+export class Server implements Console, Spice {
   readonly display: ServerDisplay;
   readonly cursor = new Pointer();
   readonly playback: Playback;
@@ -101,7 +102,10 @@ export class Server {
     this.uuid = uuidBytes(options.uuid ?? randomUUID());
     this.display = new ServerDisplay(options.width ?? 640, options.height ?? 480);
     this.playback = new Playback(() => this.multiMediaTime);
-    this.connections = new Connections((event) => this.all.next(event));
+    this.connections = new Connections(
+      (secure) => this.ownEnd(secure),
+      (event) => this.all.next(event),
+    );
     this.events = this.all.asObservable();
     this.system = new System({
       name: 'server',
@@ -146,6 +150,11 @@ export class Server {
       ...(tlsPort === undefined ? {} : { tlsPort }),
       ...(path === undefined ? {} : { path }),
     };
+  }
+
+  private ownEnd(secure: boolean): Peer {
+    const { host, port, tlsPort, path } = this.addresses;
+    return peerOf(path !== undefined && port === undefined ? path : `${host}:${(secure ? tlsPort : port) ?? 0}`);
   }
 
   // -------------------------------------------------------------------------------------------- the guest's console

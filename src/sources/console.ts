@@ -3,6 +3,8 @@
  * the SPICE server as its hypervisor knows it. A guest sees no client, no channel and no wire; a hypervisor sees no pixel.
  */
 import type { Observable } from 'rxjs';
+import type { Scheme } from '../../machines/contract.ts';
+import type { SupervisorNews } from '../../machines/supervisor.ts';
 
 /** Pixels; `right` and `bottom` are the first column and row outside. */
 export interface Rect {
@@ -129,8 +131,7 @@ export type SpiceEvent =
       readonly channelId?: number;
       readonly tls?: boolean;
     }
-  | { readonly event: 'migrate_connect_complete'; readonly linked: number; readonly clients: number }
-  | { readonly event: 'migrate_end_complete'; readonly completed: boolean; readonly overdue: boolean };
+  | SupervisorNews;
 
 /** The hypervisor's side of a SPICE server (spec §4). */
 export interface Spice {
@@ -141,7 +142,7 @@ export interface Spice {
   /** Tells the clients where the guest is about to move. Throws when that is no place to go to. */
   migrateConnect(
     to: { host: string; port?: number; tlsPort?: number; certSubject?: string },
-    options?: { scheme?: string },
+    options?: { scheme?: Scheme | undefined },
   ): void;
   migrateStart(): void;
   migrateEnd(completed: boolean): void;
