@@ -16,7 +16,7 @@ import { BitmapFlags, ImageFlags, JpegAlphaFlags } from '../protocol/constants.t
 import type { Image, Palette, PaletteRef } from '../protocol/draw.ts';
 import { keep } from './backlog.ts';
 import type { Caches, PaletteCache } from './caches.ts';
-import { Undrawable } from './draw.ts';
+import { Undrawable } from './canvas.ts';
 import { expand555, type Format, type Raster } from './raster.ts';
 
 /** A picture that is not there yet: wait for `ready`, then ask again with `resume`. */

@@ -35,6 +35,7 @@ export function letters({ flags, glyphs }: GlyphString, most: number): Letters |
       const to = (top(glyph) - y + row) * mask.width + left(glyph) - x;
       for (let i = 0; i < glyph.width; i++) {
         const alpha = alphaOf(glyph.data, from, i, bits);
+        // Stored with its upper bits cut off: see `alphaOf`.
         if (alpha > mask.px[to + i]!) mask.px[to + i] = alpha;
       }
     }
@@ -42,9 +43,13 @@ export function letters({ flags, glyphs }: GlyphString, most: number): Letters |
   return { mask, x, y };
 }
 
-/** The first pixel of a byte is in its upper bits. Four bits are the upper half of an alpha whose lower half is 0. */
+/**
+ * The first pixel of a byte is in its upper bits. Four bits are the upper half of an alpha whose lower half is 0. The second
+ * pixel of a byte comes with the first one's bits above it, as in the reference, where it then wins over a letter drawn
+ * before it unless the first pixel is clear.
+ */
 function alphaOf(data: Uint8Array, row: number, i: number, bits: 1 | 4 | 8): number {
   if (bits === 8) return data[row + i]!;
-  if (bits === 4) return (data[row + (i >> 1)]! << (i & 1 ? 4 : 0)) & 0xf0;
+  if (bits === 4) return i & 1 ? data[row + (i >> 1)]! << 4 : data[row + (i >> 1)]! & 0xf0;
   return (data[row + (i >> 3)]! << (i & 7)) & 0x80 ? 255 : 0;
 }
