@@ -153,28 +153,28 @@ export const supervisor = setup({
       enqueue.stopChild(actorId);
       enqueue.assign({ waiting: omit(context.waiting, actorId) });
     }),
-    'forget the session': enqueueActions(({ context, event, enqueue, self }) => {
-      if (event.type !== 'session.over') return;
-      const known = context.sessions.find(({ session }) => session === event.session);
-      const orphans = Object.entries(context.waiting).filter(([, { session }]) => session === event.session);
+    'forget the session': enqueueActions(({ context, enqueue, self }, over: { session: string; reason: string }) => {
+      const known = context.sessions.find(({ session }) => session === over.session);
+      if (known === undefined) return;
+      const orphans = Object.entries(context.waiting).filter(([, { session }]) => session === over.session);
       for (const [link] of orphans) {
         if (self.getSnapshot().children[link] !== undefined) {
           enqueue.sendTo(link, { type: 'link.drop', reason: 'its session is over' });
         }
       }
       enqueue.assign({
-        sessions: context.sessions.filter(({ session }) => session !== event.session),
-        unanswered: without(context.unanswered, event.session),
-        undeparted: without(context.undeparted, event.session),
+        sessions: context.sessions.filter(({ session }) => session !== over.session),
+        unanswered: without(context.unanswered, over.session),
+        undeparted: without(context.undeparted, over.session),
       });
       enqueue.emit({
         type: 'report',
         news: {
           event: 'session',
-          session: event.session,
+          session: over.session,
           state: 'over',
-          connectionId: known?.connectionId ?? 0,
-          reason: event.reason,
+          connectionId: known.connectionId,
+          reason: over.reason,
         },
       });
     }),
@@ -284,7 +284,7 @@ export const supervisor = setup({
     completed: false,
   }),
   /** Whatever a child dies of, the server goes on. */
-  on: { 'xstate.done.actor.*': { actions: 'forget the child' }, '*': {} },
+  on: { '*': {} },
   states: {
     links: {
       on: {
@@ -311,11 +311,22 @@ export const supervisor = setup({
         'link.spoke': { actions: 'pass it on to its session' },
         'link.lost': { actions: 'pass it on to its session' },
         'link.failed': { actions: 'pass it on to its session' },
+        'xstate.done.actor.*': { actions: 'forget the child' },
+        'xstate.error.actor.*': { actions: 'forget the child' },
       },
     },
     sessions: {
       on: {
-        'session.over': { actions: 'forget the session' },
+        'session.over': { actions: { type: 'forget the session', params: ({ event }) => event } },
+        'xstate.error.actor.*': {
+          actions: {
+            type: 'forget the session',
+            params: ({ event }: { event: unknown }) => ({
+              session: (event as ActorDone).actorId,
+              reason: 'a fault of this program',
+            }),
+          },
+        },
         'session.arrived': { actions: 'report the arrival' },
         'api.disconnect': { actions: 'end every session' },
       },
