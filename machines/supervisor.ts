@@ -2,7 +2,7 @@
  * The root of a server: takes links in, gives each to the session that it names, and leads all sessions through a move of
  * the guest. A session's end is its own; nothing that a session or a link does ends the server.
  */
-import { and, assign, emit, enqueueActions, setup } from 'xstate';
+import { assign, emit, enqueueActions, setup } from 'xstate';
 import { LinkErrorCode } from '../src/protocol/link.ts';
 import type { ActorDone, Address, Agreed, Destination, LinkAsks, LinkFate, LinkName, Scheme } from './contract.ts';
 import { linkServer } from './link/server.ts';
@@ -260,7 +260,8 @@ export const supervisor = setup({
   },
   guards: {
     'it is main': ({ event }) => 'channel' in event && event.channel === 'main:0',
-    'there is room': ({ context }) => context.sessions.length < context.mostSessions,
+    'it is main and there is room': ({ context, event }) =>
+      'channel' in event && event.channel === 'main:0' && context.sessions.length < context.mostSessions,
     'it names a session': ({ context, event }) =>
       event.type === 'link.asks' && sessionNamed(context, event.connectionId) !== undefined,
     'every session has answered': ({ context }) => context.unanswered.length === 0,
@@ -290,7 +291,7 @@ export const supervisor = setup({
       on: {
         'link.accepted': { actions: 'take the link in' },
         'link.asks': [
-          { guard: and(['it is main', 'there is room']), actions: 'admit a main link' },
+          { guard: 'it is main and there is room', actions: 'admit a main link' },
           {
             guard: 'it is main',
             actions: {
