@@ -392,8 +392,9 @@ export const supervisor = setup({
   },
 });
 
+/** The newest one: a client that links anew with its id may do so before the end of its last try is noticed. */
 const sessionNamed = (context: SupervisorContext, connectionId: number): Known | undefined =>
-  connectionId === 0 ? undefined : context.sessions.find((known) => known.connectionId === connectionId);
+  connectionId === 0 ? undefined : context.sessions.findLast((known) => known.connectionId === connectionId);
 
 function omit<T>(record: Readonly<Record<string, T>>, key: string): Readonly<Record<string, T>> {
   const { [key]: _, ...others } = record;
