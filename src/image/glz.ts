@@ -5,6 +5,7 @@
  */
 import { ImageError } from './error.ts';
 import type { GlzWindow } from './glz-window.ts';
+import { KERNEL_MAX_HELD, KERNEL_MAX_INPUT, kernel } from './kernel.ts';
 import { LZ_MAGIC, LZ_VERSION, LzType } from './lz.ts';
 import {
   checkSameSize,
@@ -127,7 +128,7 @@ export class GlzDecoding {
     const { type, id, winHeadDist } = this.header;
     this.missing = undefined;
     if (!this.#alphaPass) {
-      const dist = type === LzType.RGB16 ? glzRgb16(cursor, this.#window) : glzRgb32(cursor, this.#window);
+      const dist = type === LzType.RGB16 ? glzRgb16(cursor, this.#window) : glzColors(cursor, this.#window);
       if (dist !== 0) {
         this.#suspend(id - dist);
         return;
@@ -190,6 +191,28 @@ function fail(fault: 'truncated' | 'overrun' | 'reference', at: number): never {
 // biased by one; in another it counts from its start. They are kept apart for speed, as in lz.ts.
 
 const BLOCK = 24;
+
+/** So many short matches into other pictures are left to the kernel's host, which is slow at them. */
+const PATIENCE = 200;
+
+/** True colour, by the kernel as far as it can. */
+function glzColors(cursor: Cursor, window: GlzWindow): number {
+  const { bytes, out, id, winHeadDist } = cursor;
+  const fast = bytes.length <= KERNEL_MAX_INPUT && out.length <= KERNEL_MAX_HELD ? kernel() : undefined;
+  if (fast === undefined || cursor.op > 0) return glzRgb32(cursor, window);
+  let short = 0;
+  const { ip, op } = fast.glz(bytes, cursor.ip, out, (match) => {
+    if (match.dist > winHeadDist) fail('reference', match.end);
+    if (match.length < BLOCK && ++short > PATIENCE) return undefined;
+    const words = window.words(id - match.dist);
+    if (words !== undefined && match.offset + match.length > words.length) fail('reference', match.end);
+    return words;
+  });
+  cursor.ip = ip;
+  cursor.op = op;
+  // The plain loop goes on, and says what is missing if that is why the kernel stopped.
+  return op < out.length ? glzRgb32(cursor, window) : 0;
+}
 
 function glzRgb32(cursor: Cursor, window: GlzWindow): number {
   const { bytes: src, out, id, winHeadDist } = cursor;

@@ -5,6 +5,7 @@
  */
 import { BitmapFormat, expandIndices, type Palette } from './bitmap.ts';
 import { ImageError } from './error.ts';
+import { KERNEL_MAX_INPUT, kernel } from './kernel.ts';
 import {
   checkSameSize,
   type DecodeOptions,
@@ -87,7 +88,8 @@ export function decodeLz(bytes: Uint8Array, size: ImageSize, options: LzOptions 
     out.fill(0, 0, count);
     at = lzAlpha(bytes, at, new Uint8Array(out.buffer, out.byteOffset, count * 4));
   } else {
-    at = lzRgb32(bytes, at, out, count);
+    const fast = bytes.length <= KERNEL_MAX_INPUT ? kernel() : undefined;
+    at = fast === undefined ? lzRgb32(bytes, at, out, count) : fast.lz(bytes, at, out);
     if (type === LzType.RGBA) at = lzAlpha(bytes, at, new Uint8Array(out.buffer, out.byteOffset, count * 4));
   }
   if (at !== bytes.length) throw new ImageError('trailing', `${bytes.length - at} bytes after the last pixel`, at);

@@ -5,6 +5,7 @@
  */
 import { BitmapFormat, bitmapRowBytes, decodeBitmap } from './bitmap.ts';
 import { ImageError } from './error.ts';
+import { KERNEL_MAX_INPUT, kernel } from './kernel.ts';
 import {
   checkSize,
   type DecodeOptions,
@@ -37,16 +38,22 @@ export function decodeLz4(bytes: Uint8Array, size: ImageSize, options: DecodeOpt
   }
   if (format === BitmapFormat['16BIT'] || format === BitmapFormat['24BIT']) {
     const data = new Uint8Array(total);
-    blocks(bytes, data);
+    decodeBlocks(bytes, data);
     return decodeBitmap({ width, height, format, stride, topDown, data }, options);
   }
   const words = targetWords(width * height, options.target);
-  blocks(bytes, new Uint8Array(words.buffer, words.byteOffset, total));
+  decodeBlocks(bytes, new Uint8Array(words.buffer, words.byteOffset, total));
   if (!topDown) flipRows(words, width, height);
   return toPixels(width, height, words, format === BitmapFormat.RGBA);
 }
 
 /** Decodes all blocks; they must fill `out` exactly. */
+function decodeBlocks(src: Uint8Array, out: Uint8Array): void {
+  const fast = src.length <= KERNEL_MAX_INPUT ? kernel() : undefined;
+  if (fast === undefined) blocks(src, out);
+  else fast.lz4(src, LZ4_HEADER_BYTES, out);
+}
+
 function blocks(src: Uint8Array, out: Uint8Array): void {
   let ip = LZ4_HEADER_BYTES;
   let op = 0;

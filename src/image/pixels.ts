@@ -10,6 +10,8 @@ if (new Uint8Array(new Uint32Array([1]).buffer)[0] !== 1) throw new Error('image
 
 /** The most pixels that one image may have: 2^26, which is 256 MiB decoded. */
 export const MAX_PIXELS = 1 << 26;
+/** The most pixels that a row or a column may have: what is kept for a row of a decoder stays small. */
+export const MAX_SIDE = 0xffff;
 
 /** Width and height in pixels, as the image descriptor of the message declared them. */
 export interface ImageSize {

@@ -130,6 +130,12 @@ const CHAOS = Uint8Array.from([
   9, 0, 58, 37, 45, 30, 13, 9, 45, 63, 21,
 ]);
 
+/** What the kernel needs besides the families: random numbers, run bits, triggers. */
+export const QUIC_TABLES = new Uint8Array(288 + TRIGGERS.length * 2);
+QUIC_TABLES.set(CHAOS);
+QUIC_TABLES.set(RUN_BITS, 256);
+QUIC_TABLES.set(new Uint8Array(Uint16Array.from(TRIGGERS).buffer), 288);
+
 /** When the next pixel will be learnt from, and what run lengths are expected. The colours of RGB share one of these. */
 export class Pace {
   /** Pixels to go before the next one is learnt from. */

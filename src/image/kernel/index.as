@@ -1,0 +1,5 @@
+// The inner loops of the image decoders, compiled to WebAssembly. This is AssemblyScript. The host (src/image/kernel.ts)
+// owns the memory and says where everything lies; nothing here allocates, and nothing here trusts the input.
+export * from './lz';
+export * from './lz4';
+export * from './quic';
