@@ -189,6 +189,11 @@ export class Screen {
     return found && pictureOf(found);
   }
 
+  /** The pixels of a surface as they are kept; not to be changed. */
+  raster(id: number): Raster | undefined {
+    return this.surfaces.get(id)?.raster;
+  }
+
   /** The ids of the surfaces that there are. */
   surfaceIds(): number[] {
     return [...this.surfaces.keys()];
