@@ -1,0 +1,29 @@
+/**
+ * The verbs of the command line, in the order in which the help lists them. A verb's code is loaded only when it is asked
+ * for. A new verb is a file and a line here.
+ */
+import type { Verb } from './verb.ts';
+
+export interface VerbEntry {
+  readonly summary: string;
+  load(): Promise<Verb>;
+}
+
+export const verbs: Readonly<Record<string, VerbEntry>> = {
+  demo: {
+    summary: 'The main job: two servers, one guest that moves between them, and a client that follows it',
+    load: async () => (await import('./demo.ts')).demo,
+  },
+  serve: {
+    summary: 'A SPICE server that shows a moving test card, controlled like a QEMU',
+    load: async () => (await import('./serve.ts')).serve,
+  },
+  connect: {
+    summary: 'A client without a window: tells what happens, takes pictures and sound, follows hand-overs',
+    load: async () => (await import('./connect.ts')).connect,
+  },
+  screenshot: {
+    summary: 'One picture of a SPICE server, as a PNG file',
+    load: async () => (await import('./screenshot.ts')).screenshot,
+  },
+};

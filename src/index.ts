@@ -1,0 +1,47 @@
+/**
+ * The public API for Node: a server, a client, what a server can show, and what charts and messages look like to tools.
+ * What is not exported here may change without a word. Does nothing when it is imported.
+ */
+export {
+  type Address,
+  type Destination,
+  destinationName,
+  type HandoverPhase,
+  type HandoverReport,
+  type Scheme,
+  type SessionNews,
+  schemes,
+} from '../machines/contract.ts';
+export { type ChartName, charts } from '../machines/index.ts';
+export { type ClientChannel, clientChannels } from '../machines/session/client.ts';
+export type { SupervisorNews } from '../machines/supervisor.ts';
+export { type ConnectionFile, readConnectionFile } from './cli/connection-file.ts';
+export { readSpiceUri, type SpiceAddress, writeSpiceUri } from './cli/uri.ts';
+/** The client alone, as it runs in a browser too: it is told how to dial. */
+export { Client, type ClientEvent, type ClientOptions, connect as connectWith } from './client/client.ts';
+export type { Gap } from './client/gap.ts';
+export { type Bgrx, encodePng } from './client/png.ts';
+export type { ClientPlayback, ClientRecord, Played, SoundFormat } from './client/sound.ts';
+export { type Picture, Screen } from './client/surface.ts';
+export { type ConnectOptions, connect } from './connect.ts';
+export { type Clock, wallClock } from './engine/clock.ts';
+export { LinkError, SumacError, UsageError, WireError, type WireFault } from './errors.ts';
+export type { Journal, ReadableJournal } from './journal/journal.ts';
+export { MemoryJournal } from './journal/memory.ts';
+export type { JournalRecord } from './journal/record.ts';
+export * as protocol from './protocol/index.ts';
+export type { ConnectionEvent, OpenConnection, Peer } from './server/connections.ts';
+export { createServer, Server, type ServerEvent, type ServerOptions } from './server/server.ts';
+export type { Console, CursorShape, Guest, GuestInput, Rect } from './sources/console.ts';
+export { readTestCard, type TestCardReading } from './sources/read-test-card.ts';
+export { createTestCard, type TestCard, type TestCardOptions } from './sources/test-card.ts';
+export { type GuestState, GuestStateError } from './sources/test-card-state.ts';
+export { readWav, type Wav, WavError, writeWav } from './sources/wav.ts';
+export { TransportError, type TransportFault } from './transport/failure.ts';
+export { type Listening, type ListenOptions, listen } from './transport/listen.ts';
+export { type MemoryPair, memoryPair } from './transport/memory.ts';
+export type { Pipe, PipeHandlers } from './transport/pipe.ts';
+export { type DialOptions, dialTcp } from './transport/tcp.ts';
+export type { TlsTrust } from './transport/trust.ts';
+export { dialWebSocket, type WebSocketPipeOptions, webSocketPipe } from './transport/ws.ts';
+export { type Explanation, explain, renderExplanation } from './wire/explain.ts';
