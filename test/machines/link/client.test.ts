@@ -85,12 +85,10 @@ describe('a link at a client comes up', () => {
   });
 
   test('with full headers where the server has no small ones', () => {
-    dialled
-      .when(reply(LinkErrorCode.ok, caps(CommonCap.authSelection)))
-      .expect({
-        does: [begins('encrypt ticket')],
-        context: { agreed: { commonCaps: [1], channelCaps, miniHeader: false } },
-      });
+    dialled.when(reply(LinkErrorCode.ok, caps(CommonCap.authSelection))).expect({
+      does: [begins('encrypt ticket')],
+      context: { agreed: { commonCaps: [1], channelCaps, miniHeader: false } },
+    });
   });
 });
 
