@@ -17,7 +17,7 @@ export interface GlzDictionaryOptions {
 
 interface Held {
   readonly type: number;
-  readonly units: Uint32Array;
+  readonly units: Int32Array;
 }
 
 const HASH_BITS = 17;
@@ -67,8 +67,9 @@ export class GlzDictionary {
     if (!this.fits(width, height)) {
       throw new ImageError('input', `${width}x${height} pixels do not fit into a window of ${this.limit}`);
     }
-    let units = sourceWords(source, type === LzType.RGBA ? -1 : 0xffffff);
-    if (type === LzType.RGB16) units = units.map(pack555);
+    const units = sourceWords(source);
+    if (type === LzType.RGB16) for (let i = 0; i < units.length; i++) units[i] = pack555(units[i]!);
+    else if (type !== LzType.RGBA) for (let i = 0; i < units.length; i++) units[i] = units[i]! & 0xffffff;
     let gone = 0;
     while (this.#pixels + units.length > this.limit) this.#pixels -= this.#held[gone++]!.units.length;
     this.#held.splice(0, gone);
@@ -102,7 +103,7 @@ export class GlzDictionary {
    * of match lengths follows from it.
    */
   #compress(
-    units: Uint32Array,
+    units: Int32Array,
     type: number,
     mask: number,
     unitBytes: 1 | 2 | 3,
@@ -188,14 +189,14 @@ class Places {
   }
 }
 
-function remember(places: Places, id: number, units: Uint32Array, i: number, mask: number): void {
+function remember(places: Places, id: number, units: Int32Array, i: number, mask: number): void {
   if (i + 2 >= units.length) return;
   const hash = hashAt(units, i, mask);
   places.ids[hash] = id;
   places.offsets[hash] = i;
 }
 
-function hashAt(units: Uint32Array, i: number, mask: number): number {
+function hashAt(units: Int32Array, i: number, mask: number): number {
   const a = units[i]! & mask;
   const b = units[i + 1]! & mask;
   const c = units[i + 2]! & mask;
@@ -236,7 +237,7 @@ function match(length: number, offset: number, dist: number, out: Uint8Array, at
 }
 
 function literals(
-  units: Uint32Array,
+  units: Int32Array,
   from: number,
   to: number,
   unitBytes: number,

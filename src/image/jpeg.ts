@@ -147,7 +147,7 @@ export class JpegCodec {
   /** Encodes the colours of a picture as a baseline JPEG file. Throws `ImageError` "input". */
   encode(source: PixelSource, options: JpegEncodeOptions): Uint8Array {
     const { width, height } = source;
-    const words = sourceWords(source, -1);
+    const words = sourceWords(source);
     if (width > 65535 || height > 65535) throw new ImageError('input', `${width}x${height} is too large for JPEG`);
     try {
       const frame = { width, height, bitsPerSample: 8, componentCount: 3, isSigned: false };

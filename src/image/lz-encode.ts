@@ -34,18 +34,21 @@ const PLT_FORMAT = [
 export function encodeLz(source: PixelSource, type: LzType): Uint8Array {
   if (type < LzType.RGB16 || type > LzType.A8) throw new ImageError('input', `LZ type ${type} needs a palette image`);
   const { width, height } = source;
-  const words = sourceWords(source, -1);
+  const words = sourceWords(source);
   const perPixel = [2, 3, 4, 4, 4, 1][type - LzType.RGB16]!;
   const out = begin(type, width, height, width * perPixel, words.length * 4 + (words.length >> 4) + 16);
   let at = LZ_HEADER_BYTES;
-  if (type === LzType.RGB16) at = compress(words.map(pack555), 2, out, at);
-  else if (type <= LzType.RGBA) {
-    const colors = words.map((word) => word & 0xffffff);
-    at = compress(colors, 3, out, at);
+  const units = new Int32Array(words.length);
+  if (type === LzType.RGB16) {
+    for (let i = 0; i < units.length; i++) units[i] = pack555(words[i]!);
+    at = compress(units, 2, out, at);
+  } else if (type <= LzType.RGBA) {
+    for (let i = 0; i < units.length; i++) units[i] = words[i]! & 0xffffff;
+    at = compress(units, 3, out, at);
   }
   if (type >= LzType.RGBA) {
-    const alpha = words.map((word) => word >>> 24);
-    at = compress(alpha, 1, out, at);
+    for (let i = 0; i < units.length; i++) units[i] = words[i]! >>> 24;
+    at = compress(units, 1, out, at);
   }
   return out.slice(0, at);
 }
@@ -58,7 +61,7 @@ export function encodeLzPlt(source: IndexedSource): Uint8Array {
   if (stride < rowBytes || data.length < stride * (height - 1) + rowBytes) {
     throw new ImageError('input', `${data.length} bytes for ${height} rows of ${rowBytes}`);
   }
-  const units = new Uint32Array(rowBytes * height);
+  const units = new Int32Array(rowBytes * height);
   for (let y = 0, to = 0; y < height; y++) {
     for (let x = 0; x < rowBytes; x++) units[to++] = data[y * stride + x]!;
   }
@@ -90,7 +93,7 @@ const table = new Int32Array(1 << HASH_BITS);
  * Compresses `units` to `out` from `at` on and gives where it ended. `unitBytes` is what a literal takes: 3 for true
  * colour, 2 for 5-5-5 (both in pixels), 1 for bytes; the bias of match lengths follows from it.
  */
-function compress(units: Uint32Array, unitBytes: 1 | 2 | 3, out: Uint8Array, at: number): number {
+function compress(units: Int32Array, unitBytes: 1 | 2 | 3, out: Uint8Array, at: number): number {
   const end = units.length;
   // A match of fewer units is not worth its bytes, with the one more that the literals after it need.
   const nearLeast = unitBytes === 3 ? 2 : 3;
@@ -154,24 +157,17 @@ function compress(units: Uint32Array, unitBytes: 1 | 2 | 3, out: Uint8Array, at:
   return literals(units, anchor, end, unitBytes, out, op);
 }
 
-function remember(units: Uint32Array, i: number): void {
+function remember(units: Int32Array, i: number): void {
   if (i + 2 < units.length) table[hashAt(units, i)] = i;
 }
 
-function hashAt(units: Uint32Array, i: number): number {
+function hashAt(units: Int32Array, i: number): number {
   const mixed = Math.imul(units[i]!, 0x9e3779b1) ^ Math.imul(units[i + 1]!, 0x85ebca6b) ^ units[i + 2]!;
   return Math.imul(mixed, 0xc2b2ae35) >>> (32 - HASH_BITS);
 }
 
 /** Writes the units [from, to) as they are. */
-function literals(
-  units: Uint32Array,
-  from: number,
-  to: number,
-  unitBytes: number,
-  out: Uint8Array,
-  at: number,
-): number {
+function literals(units: Int32Array, from: number, to: number, unitBytes: number, out: Uint8Array, at: number): number {
   let op = at;
   let i = from;
   while (i < to) {

@@ -19,10 +19,21 @@ export function encodeLz4(source: PixelSource, format: BitmapFormat): Uint8Array
   if (format < BitmapFormat['16BIT'] || format > BitmapFormat.RGBA) {
     throw new ImageError('input', `bitmap format ${format} is not sent as LZ4`);
   }
-  const words = sourceWords(source, format === BitmapFormat.RGBA ? -1 : 0xffffff);
+  const words = sourceWords(source);
   let data = new Uint8Array(words.buffer);
-  if (format === BitmapFormat['16BIT']) data = new Uint8Array(Uint16Array.from(words, pack555).buffer);
-  else if (format === BitmapFormat['24BIT']) data = data.filter((_, i) => (i & 3) !== 3);
+  if (format === BitmapFormat['16BIT']) {
+    const short = new Uint16Array(words.length);
+    for (let i = 0; i < words.length; i++) short[i] = pack555(words[i]!);
+    data = new Uint8Array(short.buffer);
+  } else if (format === BitmapFormat['24BIT']) {
+    data = new Uint8Array(words.length * 3);
+    for (let i = 0, at = 0; i < words.length; i++, at += 3) {
+      const word = words[i]!;
+      data[at] = word;
+      data[at + 1] = word >> 8;
+      data[at + 2] = word >> 16;
+    }
+  } else if (format === BitmapFormat['32BIT']) for (let i = 0; i < words.length; i++) words[i] = words[i]! & 0xffffff;
   const out = new Uint8Array(LZ4_HEADER_BYTES + 4 + data.length + Math.ceil(data.length / 255) + 16);
   out[0] = 1; // top down
   out[1] = format;
@@ -41,11 +52,13 @@ function compress(src: Uint8Array, step: number, out: Uint8Array, at: number): n
   let ip = 0;
   let misses = 0;
   while (ip < searchEnd) {
+    // Eight bytes must be the same: matches of four save one byte and cost the decoder more than that.
     const word = view.getInt32(ip, true);
-    const hash = Math.imul(word ^ (word >>> 15), 0x9e3779b1) >>> (32 - HASH_BITS);
+    const second = view.getInt32(ip + 4, true);
+    const hash = hashOf(word, second);
     let ref = table[hash]!;
     table[hash] = ip;
-    if (ref < 0 || ip - ref > 0xffff || view.getInt32(ref, true) !== word) {
+    if (ref < 0 || ip - ref > 0xffff || view.getInt32(ref, true) !== word || view.getInt32(ref + 4, true) !== second) {
       ip += step * (1 + (misses++ >> 6));
       continue;
     }
@@ -53,8 +66,8 @@ function compress(src: Uint8Array, step: number, out: Uint8Array, at: number): n
     const distance = ip - ref;
     let first = ip;
     while (first > anchor && first - distance > 0 && src[first - 1] === src[first - distance - 1]) first--;
-    let stop = ip + 4;
-    ref += 4;
+    let stop = ip + 8;
+    ref += 8;
     while (stop + 4 <= matchEnd && view.getInt32(stop, true) === view.getInt32(ref, true)) {
       stop += 4;
       ref += 4;
@@ -70,13 +83,17 @@ function compress(src: Uint8Array, step: number, out: Uint8Array, at: number): n
     anchor = stop;
     // On to the next whole pixel.
     ip = Math.ceil(stop / step) * step;
-    const inside = ip - 2 * step;
-    if (inside > first && inside < searchEnd) {
-      const seen = view.getInt32(inside, true);
-      table[Math.imul(seen ^ (seen >>> 15), 0x9e3779b1) >>> (32 - HASH_BITS)] = inside;
+    // What follows a match is found again by its last pixels.
+    for (let inside = ip - 2 * step; inside < ip && inside < searchEnd; inside += step) {
+      if (inside > first) table[hashOf(view.getInt32(inside, true), view.getInt32(inside + 4, true))] = inside;
     }
   }
   return sequence(src, anchor, src.length, 4, out, op);
+}
+
+function hashOf(word: number, second: number): number {
+  const mixed = Math.imul(word, 0x85ebca6b) ^ second;
+  return Math.imul(mixed ^ (mixed >>> 15), 0x9e3779b1) >>> (32 - HASH_BITS);
 }
 
 /** Writes a sequence's token and literals; offset and the rest of the match length come after it. */

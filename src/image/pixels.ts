@@ -91,21 +91,20 @@ export function flipRows(words: Uint32Array, width: number, height: number): voi
   }
 }
 
-/** The source's pixels without gaps, as words that are `mask`ed. Throws `ImageError` "input" if rows are missing. */
-export function sourceWords(source: PixelSource, mask: number): Uint32Array {
+/** The source's pixels without gaps, as words. Throws `ImageError` "input" if rows are missing. */
+export function sourceWords(source: PixelSource): Int32Array {
   const { width, height, data } = source;
   const stride = source.stride ?? width * 4;
   checkSize(width, height);
   if (stride < width * 4 || data.byteLength < stride * (height - 1) + width * 4) {
     throw new ImageError('input', `${data.byteLength} bytes for ${width}x${height} pixels, ${stride} bytes a row`);
   }
-  const words = new Uint32Array(width * height);
+  const words = new Int32Array(width * height);
   const bytes = new Uint8Array(words.buffer);
   if (stride === width * 4) bytes.set(data.subarray(0, bytes.length));
   else {
     for (let y = 0; y < height; y++) bytes.set(data.subarray(y * stride, y * stride + width * 4), y * width * 4);
   }
-  if (mask !== -1) for (let i = 0; i < words.length; i++) words[i] = words[i]! & mask;
   return words;
 }
 

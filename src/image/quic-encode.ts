@@ -12,13 +12,16 @@ import { Model, Pace, QUIC_MAGIC, QuicType, quicParams, RUN_BITS } from './quic-
 export function encodeQuic(source: PixelSource, type: QuicType): Uint8Array {
   const { width, height } = source;
   const { channels, family } = quicParams(type);
-  const words = sourceWords(source, -1);
+  const words = sourceWords(source);
   const out = new BitWriter(words.length);
   for (const word of [QUIC_MAGIC, 0, type, width, height]) out.putWord(word);
   const rgb =
     channels >= 3 ? new RgbRows(out, [new Model(family), new Model(family), new Model(family)], width) : undefined;
   const plane = channels !== 3 ? new PlaneRows(out, new Model(family), width) : undefined;
-  const colors = words.map((word) => (type === QuicType.RGB16 ? (word >>> 3) & 0x1f1f1f : word & 0xffffff));
+  // Signed words: the engine keeps them in integer registers, which it does not for unsigned ones that are compared.
+  const colors = new Int32Array(words.length);
+  if (type === QuicType.RGB16) for (let i = 0; i < words.length; i++) colors[i] = (words[i]! >>> 3) & 0x1f1f1f;
+  else for (let i = 0; i < words.length; i++) colors[i] = words[i]! & 0xffffff;
   const shift = type === QuicType.RGBA ? 24 : 0;
   for (let y = 0, at = 0; y < height; y++, at += width) {
     out.reserve(width * channels);
@@ -95,18 +98,18 @@ class RgbRows {
   readonly #width: number;
   readonly #pace = new Pace();
   /** By column + 1: the symbols last written there, red in the highest byte. */
-  readonly #symbols: Uint32Array;
+  readonly #symbols: Int32Array;
   readonly #max: number;
 
   constructor(out: BitWriter, models: readonly [Model, Model, Model], width: number) {
     this.#out = out;
     this.#models = models;
     this.#width = width;
-    this.#symbols = new Uint32Array(width + 1);
+    this.#symbols = new Int32Array(width + 1);
     this.#max = (1 << models[0].family.bits) - 1;
   }
 
-  row(pixels: Uint32Array, at: number, y: number): void {
+  row(pixels: Int32Array, at: number, y: number): void {
     const width = this.#width;
     const pace = this.#pace;
     this.#symbols[0] = y === 0 ? 0 : this.#symbols[1]!;
@@ -129,7 +132,7 @@ class RgbRows {
     }
   }
 
-  #topRow(pixels: Uint32Array, at: number, begin: number, end: number): void {
+  #topRow(pixels: Int32Array, at: number, begin: number, end: number): void {
     const pace = this.#pace;
     let stop = begin + pace.wait;
     let x = begin;
@@ -142,7 +145,7 @@ class RgbRows {
   }
 
   /** The pixels [begin, end) of a row that has one above; `begin` is at least 1. */
-  #stretch(pixels: Uint32Array, at: number, begin: number, end: number): void {
+  #stretch(pixels: Int32Array, at: number, begin: number, end: number): void {
     const width = this.#width;
     const pace = this.#pace;
     const out = this.#out;
@@ -230,7 +233,7 @@ class PlaneRows {
     this.#previous = new Uint8Array(width);
   }
 
-  row(words: Uint32Array, at: number, y: number, shift: number): void {
+  row(words: Int32Array, at: number, y: number, shift: number): void {
     const above = this.#current;
     const row = this.#previous;
     this.#current = row;
