@@ -185,6 +185,8 @@ export type ToPage =
       readonly parties: readonly Party[];
       readonly actors: readonly ActorInfo[];
       readonly records: readonly FeedRecord[];
+      /** Records from this number on are all here; of older ones, only the present snapshots. */
+      readonly since: number;
       readonly counts: readonly Count[];
       readonly skipped: Skipped;
       readonly charts: Readonly<Record<string, ChartDefinition>>;

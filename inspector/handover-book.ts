@@ -252,6 +252,8 @@ export class HandoverBook {
 
   /** The client heard a message: the source's last one, or the target's first. */
   private heard(move: HandOver, record: WireRecord): void {
+    // What the target says while it is asked whether it can be seamless is no part of what the client shows.
+    if (/migrate_dst_seamless/.test(record.name)) return;
     const moved = channelOf(move, record.channel);
     if (record.peer === move.lanes.source.address) moved.lastAt = record.at;
     else if (record.peer === move.lanes.target.address) moved.firstAt ??= record.at;

@@ -202,6 +202,7 @@ export class Hub {
       controls: this.controls,
       ...this.roster.everything(),
       records: [...present, ...records].sort((a, b) => a.seq - b.seq),
+      since: records[0]?.seq ?? this.seq + 1,
       counts: [...this.counters].map(readCount),
       skipped: this.skippedNow(),
     };

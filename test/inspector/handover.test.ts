@@ -104,6 +104,7 @@ describe('a seamless hand-over', () => {
     expect([...one.channels.keys()].sort()).toEqual([...channels].sort());
     for (const channel of one.channels.values()) expect(channel.switchedAt).toBeGreaterThan(channel.leftAt!);
     expect(gapOf(one)?.ms).toBeCloseTo(5.7, 1);
+    expect(gapOf(one)!.from).toBeGreaterThan(one.linkedAt!);
     expect(one.linkedAt).toBeCloseTo(one.beganAt + 40 + 1, 1);
   });
 });

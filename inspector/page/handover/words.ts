@@ -1,0 +1,74 @@
+/** How a hand-over reads: its outcome in a sentence, and the tone of what a lane was doing. */
+
+import type { HandOver, LaneName } from '../../handover.ts';
+import { gapOf } from '../../handover-arrows.ts';
+import type { FeedStore } from '../feed-store.ts';
+import { duration } from '../format.ts';
+
+export type Tone = 'waiting' | 'working' | 'ready' | 'moving' | 'good' | 'bad';
+
+const tones: readonly (readonly [RegExp, Tone])[] = [
+  [/refused|fail|lost|cancel|stayed|abandon|overdue|afresh|not linked|sending away|error/, 'bad'],
+  [/switched|arrived|departed|overtaken/, 'good'],
+  [/switching|letting go|departing|holding|migrate data|leaving|handing/, 'moving'],
+  [/linking|asking|resolving|awaiting|announcing|linked, handshake|arriving/, 'working'],
+  [/linked|parked|ready/, 'ready'],
+];
+
+export const toneOf = (label: string): Tone => tones.find(([words]) => words.test(label))?.[1] ?? 'waiting';
+
+export const outcomeWords: Record<HandOver['outcome'], string> = {
+  'under way': 'under way',
+  switched: 'switched',
+  cancelled: 'cancelled',
+  failed: 'failed',
+  replaced: 'replaced',
+};
+
+export const outcomeSigns: Record<HandOver['outcome'], string> = {
+  'under way': '…',
+  switched: '✓',
+  cancelled: '⤺',
+  failed: '✕',
+  replaced: '»',
+};
+
+/** How a scheme looks at a glance: how much of the line between the two servers is unbroken. */
+export const schemeSigns: Record<string, string> = {
+  seamless: '━━━',
+  'early-link': '━╸━',
+  'semi-seamless': '━ ━',
+  'switch-host': '╺ ╸',
+};
+
+export const laneTitle = (store: FeedStore, move: HandOver, lane: LaneName): string => {
+  const { party, address } = move.lanes[lane];
+  const name = party === undefined ? undefined : store.parties.get(party)?.name;
+  return (
+    name ?? (party === undefined ? (lane === 'client' ? 'not in this feed' : (address ?? 'not in this feed')) : party)
+  );
+};
+
+/** "Switched 146 ms after it began; nothing was shown for 5.7 ms." */
+export function sentence(move: HandOver, now: number): string {
+  const took = duration((move.endedAt ?? now) - move.beganAt);
+  const gap = gapOf(move);
+  switch (move.outcome) {
+    case 'under way':
+      return move.linkedAt === undefined
+        ? `The client has been linking to the target for ${took}.`
+        : `The client is linked to the target and waits for the guest, ${took} after it began.`;
+    case 'switched': {
+      const how = move.fellBack ? 'Done the old way' : 'Switched';
+      return `${how} ${took} after it began${gap === undefined ? '' : `; ${duration(gap.ms)} between the source's last message and the target's first`}.`;
+    }
+    case 'cancelled':
+      return `Cancelled after ${took}: the client stays at the source${why(move)}.`;
+    case 'failed':
+      return `Failed after ${took}${why(move)}. The client stays at the source.`;
+    case 'replaced':
+      return `Replaced by a newer announcement after ${took}.`;
+  }
+}
+
+const why = (move: HandOver): string => (move.reason === undefined ? '' : `: ${move.reason}`);
