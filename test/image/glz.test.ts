@@ -1,8 +1,8 @@
-import { describe, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { ImageError } from '../../src/image/error.ts';
 import { decodeGlz, decodeGlzWhenReady, readGlzHeader } from '../../src/image/glz.ts';
 import { GlzWindow } from '../../src/image/glz-window.ts';
-import { asReference, damaged, encodedOf, numbers, sha256, type Vector, vectorsOf } from './vectors.ts';
+import { asReference, damaged, describeBoth, encodedOf, numbers, sha256, type Vector, vectorsOf } from './vectors.ts';
 
 const series = new Map<string, Vector[]>();
 for (const vector of vectorsOf('glz')) {
@@ -41,7 +41,7 @@ const run = (width: number) => [0, 1, 2, 3, ((width - 1) << 5) | 0, 0, 0];
 /** All `width` pixels of the picture `dist` before. */
 const copy = (width: number, dist: number) => [width << 5, 0, dist];
 
-describe('GLZ decoder', () => {
+describeBoth('GLZ decoder', () => {
   test.each([...series.keys()])('series %s, in order', (name) => {
     const images = series.get(name)!;
     const window = new GlzWindow({ pixels: images[0]!.windowPixels! });
@@ -138,7 +138,7 @@ describe('GLZ decoder', () => {
   });
 });
 
-describe('GLZ decoder, hostile input', () => {
+describeBoth('GLZ decoder, hostile input', () => {
   const size = { width: 4, height: 1 };
   const ready = () => {
     const window = new GlzWindow({ pixels: 1000 });

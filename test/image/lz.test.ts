@@ -1,11 +1,11 @@
-import { describe, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { ImageError } from '../../src/image/error.ts';
 import { decodeLz, decodeLzAlphaInto } from '../../src/image/lz.ts';
-import { asReference, damaged, encodedOf, paletteOf, rawOf, sha256, vectorsOf } from './vectors.ts';
+import { asReference, damaged, describeBoth, encodedOf, paletteOf, rawOf, sha256, vectorsOf } from './vectors.ts';
 
 const vectors = vectorsOf('lz');
 
-describe('LZ decoder', () => {
+describeBoth('LZ decoder', () => {
   test.each(vectors)('$name is what the reference decoder gives', (vector) => {
     const pixels = decodeLz(encodedOf(vector), vector, { palette: paletteOf(vector) });
     expect([pixels.width, pixels.height, pixels.data.length]).toEqual([
@@ -47,7 +47,7 @@ describe('LZ decoder', () => {
   });
 });
 
-describe('LZ decoder, hostile input', () => {
+describeBoth('LZ decoder, hostile input', () => {
   test('damaged vectors decode to something or end in ImageError', () => {
     let refused = 0;
     let seed = 1;

@@ -1,8 +1,8 @@
-import { describe, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { BitmapFormat, decodeBitmap } from '../../src/image/bitmap.ts';
 import { ImageError } from '../../src/image/error.ts';
 import { decodeLz4 } from '../../src/image/lz4.ts';
-import { damaged, encodedOf, rawOf, sha256, type Vector, vectorsOf } from './vectors.ts';
+import { damaged, describeBoth, encodedOf, rawOf, sha256, type Vector, vectorsOf } from './vectors.ts';
 
 const vectors = vectorsOf('lz4');
 const FORMAT: Record<string, number> = {
@@ -17,7 +17,7 @@ const shown = (vector: Vector) => {
   return decodeBitmap({ width, height, topDown, stride, format: FORMAT[vector.type]!, data: rawOf(vector) });
 };
 
-describe('LZ4 decoder', () => {
+describeBoth('LZ4 decoder', () => {
   test.each(vectors)('$name is what the reference decoder gives', (vector) => {
     expect(sha256(rawOf(vector))).toBe(vector.decodedSha256);
     expect(decodeLz4(encodedOf(vector), vector)).toEqual(shown(vector));
@@ -31,7 +31,7 @@ describe('LZ4 decoder', () => {
   });
 });
 
-describe('LZ4 decoder, hostile input', () => {
+describeBoth('LZ4 decoder, hostile input', () => {
   test('damaged vectors decode to something or end in ImageError', () => {
     let refused = 0;
     let seed = 1;

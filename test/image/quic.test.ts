@@ -1,11 +1,11 @@
-import { describe, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { ImageError } from '../../src/image/error.ts';
 import { decodeQuic, readQuicHeader } from '../../src/image/quic.ts';
-import { asReference, damaged, encodedOf, sha256, vectorsOf } from './vectors.ts';
+import { asReference, damaged, describeBoth, encodedOf, sha256, vectorsOf } from './vectors.ts';
 
 const vectors = vectorsOf('quic');
 
-describe('QUIC decoder', () => {
+describeBoth('QUIC decoder', () => {
   test.each(vectors)('$name is what the reference decoder gives', (vector) => {
     const pixels = decodeQuic(encodedOf(vector), vector);
     expect(pixels.alpha).toBe(vector.type === 'rgba');
@@ -23,7 +23,7 @@ describe('QUIC decoder', () => {
   });
 });
 
-describe('QUIC decoder, hostile input', () => {
+describeBoth('QUIC decoder, hostile input', () => {
   test('damaged vectors decode to something or end in ImageError', () => {
     let refused = 0;
     let seed = 1;

@@ -5,6 +5,8 @@
  */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect } from 'vitest';
+import { useKernel } from '../../src/image/kernel.ts';
 
 export interface Vector {
   readonly codec: 'quic' | 'lz' | 'glz' | 'lz4';
@@ -96,5 +98,20 @@ export function* damaged(bytes: Uint8Array, seed: number, cuts = 24, flips = 60)
     const copy = bytes.slice();
     for (let bits = 1 + random(3); bits > 0; bits--) copy[random(copy.length)]! ^= 1 << random(8);
     yield copy;
+  }
+}
+
+/** Runs a suite twice: with the WebAssembly kernel, and with the plain loops alone. */
+export function describeBoth(name: string, suite: () => void): void {
+  for (const on of [true, false]) {
+    describe(`${name}, ${on ? 'kernel' : 'plain loops'}`, () => {
+      beforeAll(() => {
+        expect(useKernel(on)).toBe(on);
+      });
+      afterAll(() => {
+        useKernel(true);
+      });
+      suite();
+    });
   }
 }
