@@ -17,7 +17,7 @@ export interface CommandContext {
   /** Milliseconds since 1970. */
   readonly epoch: () => number;
   /** Resolves when the answer to this command is out, or its client gone. */
-  readonly answered: Promise<void>;
+  readonly answered: () => Promise<void>;
 }
 
 type Answer = QmpObject | readonly QmpObject[];
@@ -85,7 +85,7 @@ const commands = new Map<string, Command>([
   [
     'quit',
     command({}, ({ machine, answered }) => {
-      machine.quit(answered);
+      machine.quit(answered());
       return done;
     }),
   ],

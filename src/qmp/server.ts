@@ -140,23 +140,24 @@ class Client {
     // What was asked with an id is answered with it, errors too.
     const id = isObject(message) && Object.hasOwn(message, 'id') ? { id: message.id } : {};
     let told: () => void = () => {};
-    const answered = new Promise<void>((resolve) => {
-      told = resolve;
-      this.socket.once('close', resolve);
-    }).finally(() => this.socket.off('close', told));
+    const answered = () =>
+      new Promise<void>((resolve) => {
+        told = resolve;
+        this.socket.once('close', resolve);
+      });
     try {
       const { name, given } = readMessage(message);
       const result = await this.execute(name, given, answered);
-      this.send({ return: result, ...id }, told);
+      this.send({ return: result, ...id }, () => told());
     } catch (error) {
       const { class: errorClass, desc, cause } = error as QmpError;
       // Only what nobody foresaw has a cause here.
       if (cause !== undefined) this.log?.(`${desc}: ${String(cause)}`);
-      this.send({ ...id, error: { class: errorClass, desc } }, told);
+      this.send({ ...id, error: { class: errorClass, desc } });
     }
   }
 
-  private async execute(name: string, given: QmpObject, answered: Promise<void>): Promise<unknown> {
+  private async execute(name: string, given: QmpObject, answered: CommandContext['answered']): Promise<unknown> {
     if (this.negotiated) {
       if (name === 'qmp_capabilities') {
         const desc = 'Capabilities negotiation is already complete, command ignored';

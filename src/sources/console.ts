@@ -31,6 +31,10 @@ export interface Console {
   readonly input: Observable<GuestInput>;
   /** `supported` is a sum of `MouseMode`s (src/protocol/main.ts), `current` one of them. */
   setMouseModes(modes: { supported: number; current: number }): void;
+  /** The MouseMode that clients use now: the one that was set, or another supported one that a client has asked for. */
+  readonly mouseMode: number;
+  /** The clock that sound and video follow: milliseconds modulo 2^32. It runs by itself; a guest that arrives sets it. */
+  multiMediaTime: number;
   /** The lock keys whose lamps are lit: a sum of `KeyboardModifierFlags` (src/protocol/constants.ts). */
   setModifiers(modifiers: number): void;
 }

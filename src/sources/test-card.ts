@@ -50,8 +50,8 @@ export interface TestCard extends Guest {
   /** As `save()`. */
   readonly state: GuestState;
   readonly running: boolean;
-  /** MouseMode, for who is asked for it. */
-  readonly mouseMode: number;
+  /** The clients' MouseMode, or the one that they will have. */
+  readonly mouseMode: 1 | 2;
   setMouseMode(mode: 1 | 2): void;
 }
 
@@ -112,15 +112,17 @@ class Card implements TestCard {
   }
 
   get state(): GuestState {
-    return structuredClone(this.now);
+    const { mouseMode, console } = this;
+    return { ...structuredClone(this.now), mouseMode, mmTime: console?.multiMediaTime ?? this.now.mmTime };
   }
 
   get running(): boolean {
     return this.until !== undefined;
   }
 
-  get mouseMode(): number {
-    return this.now.mouseMode;
+  get mouseMode(): 1 | 2 {
+    const mode = this.console?.mouseMode;
+    return mode === MouseMode.server || mode === MouseMode.client ? mode : this.now.mouseMode;
   }
 
   picture(): Picture {
@@ -136,6 +138,7 @@ class Card implements TestCard {
     this.now = this.name === undefined ? loaded : { ...loaded, name: this.name };
     if (this.until !== undefined) this.until = this.clock.now();
     this.shown = new TestCardPicture(this.now);
+    if (this.console !== undefined) this.console.multiMediaTime = this.now.mmTime;
     this.tellAll();
   }
 
@@ -203,7 +206,7 @@ class Card implements TestCard {
     this.now.time = after;
     this.now.ticks += ticks;
     this.now.samplePosition += samples;
-    this.now.mmTime = (this.now.mmTime + due(1000)) % 2 ** 32;
+    this.now.mouseMode = this.mouseMode;
     // What was loud falls silent within half a second.
     if (ticks > 0) this.now.heard.peak = Math.floor(this.now.heard.peak * 0.7 ** ((ticks * 25) / this.rate));
     this.shown.turn(this.now, this.console?.display);

@@ -97,7 +97,7 @@ describe('the picture', () => {
     card.run();
     await clock.advance(1_250);
     card.stop();
-    expect(card.state).toMatchObject({ time: 1_250, ticks: 31, samplePosition: 60_000, mmTime: 1_250 });
+    expect(card.state).toMatchObject({ time: 1_250, ticks: 31, samplePosition: 60_000 });
     const still = card.picture();
     await clock.advance(5_000);
     expect(equal(card.picture(), still)).toBe(true);
@@ -193,6 +193,21 @@ describe('keyboard, mouse and microphone', () => {
     card.setMouseMode(2);
     expect(console.modes.at(-1)).toEqual({ supported: 3, current: 2 });
     card.stop();
+  });
+
+  test('a client that asks for another mouse mode has it, and it moves along with the clock', async () => {
+    const { clock, card, console } = plugged();
+    card.run();
+    console.mouseMode = 1;
+    console.multiMediaTime = 123_456;
+    const before = card.picture();
+    await clock.advance(40);
+    card.stop();
+    expect(equal(card.picture(), before)).toBe(false);
+    expect(card.state).toMatchObject({ mouseMode: 1, mmTime: 123_456 });
+    const target = plugged();
+    target.card.load(card.save());
+    expect([target.console.mouseMode, target.console.multiMediaTime]).toEqual([1, 123_456]);
   });
 
   test('a guest that stands takes nothing in', () => {

@@ -13,6 +13,7 @@ export interface TestConsole extends Console {
   drawn: number;
   readonly modes: { supported: number; current: number }[];
   modifiers: number | undefined;
+  mouseMode: number;
   readonly pointers: { x: number; y: number }[];
 }
 
@@ -98,7 +99,12 @@ export function createTestConsole(): TestConsole {
       stop: () => void made.calls.push('record stop'),
       heard,
     },
-    setMouseModes: (modes) => void made.modes.push(modes),
+    setMouseModes: (modes) => {
+      made.modes.push(modes);
+      made.mouseMode = modes.current;
+    },
+    mouseMode: 0,
+    multiMediaTime: 5_000,
     setModifiers: (modifiers) => {
       made.modifiers = modifiers;
     },
