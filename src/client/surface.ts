@@ -354,12 +354,12 @@ export class Screen {
 
   private draw({ name, body, surface, got }: Job, images: readonly Wanted[]): void {
     if (surface === nowhere) return;
-    const of = (image: Image): Raster => {
-      const found = got[images.findIndex((one) => one.image === image)];
+    const find = (image: Image, mask: boolean): Raster => {
+      const found = got[images.findIndex((one) => one.image === image && one.mask === mask)];
       if (found === undefined || found instanceof Error) throw found ?? new Undrawable('no such picture');
       return found;
     };
-    const pictures: Pictures = { picture: of, mask: of };
+    const pictures: Pictures = { picture: (image) => find(image, false), mask: (image) => find(image, true) };
     try {
       const region = commands[name](surface.raster, body as never, pictures);
       this.drawn++;
