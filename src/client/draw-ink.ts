@@ -11,8 +11,10 @@ import { ropOf, rops } from './rop.ts';
 import { Filter, Repeat, sampler } from './sample.ts';
 import { letters } from './text.ts';
 
-/** Points, dashes and rows that one stroke may be made of; more is no drawing but an attack. */
+/** Points and dashes that one stroke may be made of; more is no drawing but an attack. */
 const strokeBudget = 1 << 20;
+/** Pixels along its lines, plus rectangles of the clip that its runs are compared with. */
+const workBudget = 1 << 24;
 /** Pixels of the picture that letters are gathered in. */
 const textBudget = 1 << 24;
 
@@ -24,7 +26,13 @@ export const drawStroke: Command<'draw_stroke'> = (dst, body, pictures) => {
   const lines = pathLines(body.path, strokeBudget);
   if (lines === undefined) throw new Undrawable('a path of too many points');
   const pattern = brush.type === 'pattern' ? source(dst, brush.pat, pictures) : undefined;
+  let work = workBudget;
+  const spend = (cost: number) => {
+    work -= cost;
+    if (work < 0) throw new Undrawable('a stroke of too much work');
+  };
   const inked: Run = (x, y, count) => {
+    spend(1 + (region.length >> 2));
     const part = intersect(region, [x, y, x + count, y + 1]);
     if (isEmpty(part)) return;
     if (pattern !== undefined && brush.type === 'pattern') tile(dst, part, pattern, brush.pos.x, brush.pos.y, rop);
@@ -33,7 +41,11 @@ export const drawStroke: Command<'draw_stroke'> = (dst, body, pictures) => {
   const dashes = (attr.flags & LineFlags.styled) !== 0 ? dashesOf(attr.flags, attr.style ?? []) : undefined;
   if (dashes === undefined) {
     for (const line of lines) {
-      for (let i = 1; i < line.length; i++) thinLine(line[i - 1]!, line[i]!, dst.width, dst.height, inked);
+      for (let i = 1; i < line.length; i++) {
+        const [a, b] = [line[i - 1]!, line[i]!];
+        spend(Math.min(Math.max(Math.abs(a.x - b.x), Math.abs(a.y - b.y)), Math.max(dst.width, dst.height)));
+        thinLine(a, b, dst.width, dst.height, inked);
+      }
     }
     return region;
   }

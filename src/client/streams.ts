@@ -50,8 +50,8 @@ export interface StreamsHost {
   failed(reason: string): void;
 }
 
-/** Frames that a video may keep waiting for their time. */
-const mostWaiting = 64;
+/** Pixels of all frames that may wait for their time; further ones are shown as they come. */
+const mostWaiting = 1 << 25;
 /** So many late frames in a row are reported at once. */
 const dropsInARow = 3;
 const none = 0xffffffff;
@@ -92,6 +92,8 @@ const since = (a: number, b: number) => (a - b) | 0;
 export class Streams {
   private readonly host: StreamsHost;
   private readonly streams = new Map<number, Stream>();
+  /** Pixels of the frames that wait. */
+  private held = 0;
 
   constructor(host: StreamsHost) {
     this.host = host;
@@ -211,15 +213,21 @@ export class Streams {
     const { clock } = this.host;
     const ms = clock === undefined ? 0 : since(time, clock.now());
     const show = () => this.host.show(stream.surfaceId, frame, dest, stream.clip);
-    if (clock === undefined || ms <= 0 || stream.waiting.size >= mostWaiting) {
+    if (clock === undefined || ms <= 0 || this.held + words.length > mostWaiting) {
       show();
       return;
     }
     const waiting: Waiting = { time, frame, dest, cancel: () => {} };
-    waiting.cancel = clock.after(ms, () => {
+    const cancel = clock.after(ms, () => {
       stream.waiting.delete(waiting);
+      this.held -= words.length;
       show();
     });
+    waiting.cancel = () => {
+      this.held -= words.length;
+      cancel();
+    };
+    this.held += words.length;
     stream.waiting.add(waiting);
   }
 
