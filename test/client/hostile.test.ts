@@ -70,6 +70,7 @@ describe('drawings of endless work', () => {
       const loops = Array.from({ length: 100_000 }, (_, i) => point(i % 3 ? far : 0, i % 7 ? -far : 0));
       stroke(screen, [{ flags: 17, points: loops }]);
     });
+    within(3000, () => stroke(screen, [{ flags: 1, points: Array.from({ length: 1_100_000 }, () => point(0, 0)) }]));
     within(3000, () => {
       const style = { attr: { flags: 8, style: [16, 16] } };
       stroke(screen, [{ flags: 1, points: [point(-far, 0), point(far, 16_000)] }], style);
