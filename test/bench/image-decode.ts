@@ -8,6 +8,7 @@ import { BitmapFormat } from '../../src/image/bitmap.ts';
 import { decodeGlz } from '../../src/image/glz.ts';
 import { GlzDictionary } from '../../src/image/glz-encode.ts';
 import { GlzWindow } from '../../src/image/glz-window.ts';
+import { useKernel } from '../../src/image/kernel.ts';
 import { decodeLz, LzType } from '../../src/image/lz.ts';
 import { encodeLz } from '../../src/image/lz-encode.ts';
 import { decodeLz4 } from '../../src/image/lz4.ts';
@@ -27,7 +28,7 @@ export interface BenchRow {
 export interface ImageBenchOptions {
   readonly width?: number;
   readonly height?: number;
-  /** Seconds for each measurement; 1 if absent. */
+  /** Seconds for each measurement; 0.5 if absent. */
   readonly seconds?: number;
 }
 
@@ -41,7 +42,7 @@ interface Peer {
 
 /** Runs all measurements. Throws if a decoder, ours or the peer's, gives other pixels than were encoded. */
 export function benches(options: ImageBenchOptions = {}): BenchRow[] {
-  const { width = 1920, height = 1080, seconds = 1 } = options;
+  const { width = 1920, height = 1080, seconds = 0.5 } = options;
   const peer = loadPeer();
   const rows: BenchRow[] = [];
   for (const [kind, picture] of [
@@ -57,21 +58,48 @@ export function benches(options: ImageBenchOptions = {}): BenchRow[] {
     const quic = encodeQuic(picture, QuicType.RGB32);
     const lz = encodeLz(picture, LzType.RGB32);
     const lz4 = encodeLz4(picture, BitmapFormat['32BIT']);
-    const glz = new GlzDictionary({ pixels: 1 << 24 }).encode(picture, LzType.RGB32);
+    const glz = encodeGlz(picture);
+    // As a client does it that draws at once; a GLZ picture must stay in the window, so it always has pixels of its own.
     const target = new Uint8Array(width * height * 4);
     const quicSpeed = measure('decode QUIC', () => decodeQuic(quic, picture, { target }).data);
     const lzSpeed = measure('decode LZ', () => decodeLz(lz, picture, { target }).data);
-    const glzSpeed = measure('decode GLZ', () => {
-      return decodeGlz(new GlzWindow({ pixels: 1 << 24 }), glz, picture).pixels.data;
-    });
+    const newLzSpeed = measure('decode LZ to new pixels', () => decodeLz(lz, picture).data);
+    const glzSpeed = measure(
+      'decode GLZ',
+      () => decodeGlz(new GlzWindow({ pixels: WINDOW }), glz, picture).pixels.data,
+    );
     measure('decode LZ4', () => decodeLz4(lz4, picture, { target }).data);
+    useKernel(false);
+    measure('decode QUIC, without WebAssembly', () => decodeQuic(quic, picture, { target }).data);
+    measure('decode LZ, without WebAssembly', () => decodeLz(lz, picture, { target }).data);
+    useKernel(true);
     const peerQuic = measure('decode QUIC, spice-client', () => peer.quic(quic));
     const peerLz = measure('decode LZ, spice-client', () => peer.lz(lz.slice(28), width, height), 'rgb');
     rows.push({ name: `QUIC against spice-client, ${kind}`, value: round(quicSpeed / peerQuic), unit: '×' });
     rows.push({ name: `LZ against spice-client, ${kind}`, value: round(lzSpeed / peerLz), unit: '×' });
-    rows.push({ name: `GLZ against our LZ, ${kind}`, value: round(glzSpeed / lzSpeed), unit: '×' });
+    rows.push({ name: `GLZ against our LZ, ${kind}`, value: round(glzSpeed / newLzSpeed), unit: '×' });
+    for (const [name, encode] of [
+      ['QUIC', () => encodeQuic(picture, QuicType.RGB32)],
+      ['LZ', () => encodeLz(picture, LzType.RGB32)],
+      ['GLZ', () => encodeGlz(picture)],
+      ['LZ4', () => encodeLz4(picture, BitmapFormat['32BIT'])],
+    ] as const) {
+      const value = (width * height) / 1e6 / secondsPerCall(encode, seconds);
+      rows.push({ name: `encode ${name}, ${kind}`, value: round(value), unit: 'MPix/s' });
+      rows.push({
+        name: `${name} size, ${kind}`,
+        value: round((encode().length * 8) / (width * height)),
+        unit: 'bit/pixel',
+      });
+    }
   }
   return rows;
+}
+
+const WINDOW = 1 << 24;
+
+function encodeGlz(picture: Pixels): Uint8Array {
+  return new GlzDictionary({ pixels: WINDOW }).encode(picture, LzType.RGB32);
 }
 
 /** The median time of a call, in seconds, after a quarter of the time for warming up. */
