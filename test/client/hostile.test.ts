@@ -62,20 +62,20 @@ describe('drawings of endless work', () => {
   it('end soon, and are counted', () => {
     const screen = screenOf(1000, 1000);
     const point = (x: number, y: number) => ({ x, y });
-    within(3000, () => {
+    within(8000, () => {
       const zigzag = Array.from({ length: 300_000 }, (_, i) => point(i % 2 ? far : -far, i % 2 ? far : -far));
       stroke(screen, [{ flags: 1, points: zigzag }]);
     });
-    within(3000, () => {
+    within(8000, () => {
       const loops = Array.from({ length: 100_000 }, (_, i) => point(i % 3 ? far : 0, i % 7 ? -far : 0));
       stroke(screen, [{ flags: 17, points: loops }]);
     });
-    within(3000, () => stroke(screen, [{ flags: 1, points: Array.from({ length: 1_100_000 }, () => point(0, 0)) }]));
-    within(3000, () => {
+    within(8000, () => stroke(screen, [{ flags: 1, points: Array.from({ length: 1_100_000 }, () => point(0, 0)) }]));
+    within(8000, () => {
       const style = { attr: { flags: 8, style: [16, 16] } };
       stroke(screen, [{ flags: 1, points: [point(-far, 0), point(far, 16_000)] }], style);
     });
-    within(3000, () => {
+    within(8000, () => {
       const bars = Array.from({ length: 300_000 }, (_, i) =>
         rect((i * 7) % 999, (i * 13) % 997, ((i * 7) % 999) + 1, 1000),
       );
@@ -93,7 +93,7 @@ describe('drawings of endless work', () => {
   it('as pictures scaled from and to anything', () => {
     const screen = screenOf(1000, 1000);
     const areas = [rect(-far, -far, far, far), rect(far, far, -far, -far), rect(0, 0, 0, 0), rect(5, 5, 6, 6)];
-    within(6000, () => {
+    within(8000, () => {
       for (const srcArea of areas) {
         for (const scaleMode of [0, 1]) {
           const source = {
