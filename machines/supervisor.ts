@@ -259,6 +259,9 @@ export const supervisor = setup({
     'departure deadline': 25_000,
   },
   guards: {
+    /** Not one that links ahead of a guest which is to come back. */
+    'it looks for the guest': ({ context, event }) =>
+      event.type === 'link.up' && context.waiting[event.link]?.asked.connectionId === 0 && event.channel === 'main:0',
     'it is main': ({ event }) => 'channel' in event && event.channel === 'main:0',
     'it is main and there is room': ({ context, event }) =>
       'channel' in event && event.channel === 'main:0' && context.sessions.length < context.mostSessions,
@@ -380,7 +383,7 @@ export const supervisor = setup({
           entry: 'report that every client has left',
           on: {
             /** A client that comes late is sent after the guest. */
-            'link.up': { guard: 'it is main', actions: 'send it after the guest' },
+            'link.up': { guard: 'it looks for the guest', actions: 'send it after the guest' },
             'api.guest_arrived': {
               target: 'guest is here',
               actions: 'forget the destination',

@@ -34,6 +34,8 @@ export interface MigrationClientInput {
   readonly connectionId: number;
   /** The channels that are up at the source, main among them. */
   readonly channels: readonly Address[];
+  /** Those of them that the source has let go already. */
+  readonly left: readonly Address[];
 }
 
 export type MigrationClientEvent =
@@ -59,7 +61,6 @@ export type MigrationClientOutcome =
 
 export interface MigrationClientContext extends MigrationClientInput {
   readonly links: Readonly<Record<Address, { link: LinkName; agreed: Agreed | null }>>;
-  readonly left: readonly Address[];
   readonly switched: readonly Address[];
   readonly answered: boolean;
   readonly reason: string;
@@ -213,7 +214,7 @@ export const migrationClient = setup({
   },
 }).createMachine({
   id: 'migration/client',
-  context: ({ input }) => ({ ...input, links: {}, left: [], switched: [], answered: false, reason: '' }),
+  context: ({ input }) => ({ ...input, links: {}, switched: [], answered: false, reason: '' }),
   initial: 'preparing',
   output: ({ event }) => (event as unknown as { output: MigrationClientOutcome }).output,
   states: {

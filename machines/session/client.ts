@@ -15,6 +15,7 @@ import {
   type HandoverPhase,
   type LinkFate,
   type MigrationTell,
+  type Scheme,
   type SessionCommand,
 } from '../contract.ts';
 import { cursorClient } from '../cursor/client.ts';
@@ -40,6 +41,8 @@ export interface SessionClientInput {
   readonly destination: Destination;
   /** Channels to link when the server offers them. */
   readonly wanted: readonly ClientChannel[];
+  /** Hand-over schemes that this client admits to. */
+  readonly schemes: readonly Scheme[];
 }
 
 export type SessionClientEvent =
@@ -48,6 +51,7 @@ export type SessionClientEvent =
   | MainReceived<'client'>
   | MigrationTell
   | { type: 'channel.relink'; channel: Address }
+  | { type: 'channel.stranded'; channel: Address }
   | { type: 'api.close'; reason: string }
   | ActorDone;
 
@@ -58,9 +62,11 @@ export interface SessionClientContext extends SessionClientInput {
   /** What the server's main link can do. */
   readonly mainCaps: Caps;
   readonly up: readonly Address[];
+  /** Channels that the source has let go before it was told where to. */
+  readonly letGo: readonly Address[];
   readonly tries: Readonly<Record<Address, number>>;
   /** The server that was left the old way, until the target greets. */
-  readonly left: Destination | null;
+  readonly left: { readonly destination: Destination; readonly channels: readonly Address[] } | null;
   readonly reason: string;
 }
 
@@ -183,13 +189,27 @@ export const sessionClient = setup({
         enqueue.sendTo(channel, { type: 'api.close', reason: 'it did not switch in time' });
       }
     }),
+    /** Channels are connections of their own: one may be let go before main has heard of the move. */
+    'remember that it was let go': assign(({ context, event }) =>
+      event.type === 'channel.left' ? { letGo: [...context.letGo, event.channel] } : {},
+    ),
+    'wait for word of the move': raise(
+      ({ event }) => ({ type: 'channel.stranded', channel: (event as { channel: Address }).channel }),
+      { delay: 'word deadline' },
+    ),
     'hang up the channel that was let go': enqueueActions(({ context, event, enqueue }) => {
-      if (event.type !== 'channel.left' || !context.up.includes(event.channel)) return;
+      if (!('channel' in event) || event.type === 'migration.tell' || !context.up.includes(event.channel)) return;
+      enqueue.assign({ letGo: context.letGo.filter((channel) => channel !== event.channel) });
       enqueue.sendTo(event.channel, { type: 'api.close', reason: 'the server let it go, but to nowhere' });
     }),
     /** Nothing of the source stays: no channel, up or not, and no link that is still being made. */
     'leave the source for': enqueueActions(({ context, enqueue, self }, destination: Destination) => {
-      enqueue.assign({ destination, up: [], tries: {}, left: context.destination });
+      enqueue.assign({
+        destination,
+        up: [],
+        tries: {},
+        left: { destination: context.destination, channels: context.up },
+      });
       for (const child of Object.keys(self.getSnapshot().children)) enqueue.stopChild(child);
     }),
     'forget the source': assign({ left: null }),
@@ -201,14 +221,15 @@ export const sessionClient = setup({
           phase: params.phase,
           scheme: 'switch-host',
           attempt: context.attempt,
-          from: destinationName(context.left ?? context.destination),
+          from: destinationName(context.left?.destination ?? context.destination),
           to: destinationName(params.to ?? context.destination),
-          channels: context.up,
+          channels: context.left?.channels ?? context.up,
         },
       }),
     ),
     'forget the child': stopChild(({ event }) => (event as ActorDone).actorId),
     'count the attempt': assign({ attempt: ({ context }) => context.attempt + 1 }),
+    'forget who was let go': assign({ letGo: [] }),
     'count the try': assign(({ context, event }) =>
       'channel' in event
         ? { tries: { ...context.tries, [event.channel]: (context.tries[event.channel] ?? 0) + 1 } }
@@ -225,13 +246,15 @@ export const sessionClient = setup({
   guards: {
     'it is main': ({ event }) => 'channel' in event && event.channel === mainAddress,
     'it is still down': ({ context, event }) => 'channel' in event && !context.up.includes(event.channel),
-    'server speaks early-link': ({ context }) => hasCap(context.mainCaps, MainCap.earlyLink),
+    'it is still let go': ({ context, event }) => 'channel' in event && context.letGo.includes(event.channel),
+    'both speak early-link': ({ context }) =>
+      context.schemes.includes('early-link') && hasCap(context.mainCaps, MainCap.earlyLink),
     'it switched': (_, outcome: MigrationClientOutcome) => outcome.outcome === 'switched',
     'it is to begin afresh': (_, outcome: MigrationClientOutcome) => outcome.outcome === 'begin afresh',
     'it may be tried again': ({ context, event }) =>
       'channel' in event && (context.tries[event.channel] ?? 0) < mostTries,
   },
-  delays: { 'relink delay': 500 },
+  delays: { 'relink delay': 500, 'word deadline': 10_000 },
 }).createMachine({
   id: 'session/client',
   context: ({ input }) => ({
@@ -240,6 +263,7 @@ export const sessionClient = setup({
     attempt: 0,
     mainCaps: [],
     up: [],
+    letGo: [],
     tries: {},
     left: null,
     reason: '',
@@ -311,11 +335,18 @@ export const sessionClient = setup({
         staying: {
           on: {
             /** Nobody leads it over: hung up here it is at least linked again, or missed (spec §5.9). */
-            'channel.left': { actions: 'hang up the channel that was let go' },
+            'channel.left': [
+              {
+                guard: 'both speak early-link',
+                actions: ['remember that it was let go', 'wait for word of the move'],
+              },
+              { actions: 'hang up the channel that was let go' },
+            ],
+            'channel.stranded': { guard: 'it is still let go', actions: 'hang up the channel that was let go' },
             'msg.migrate_begin': 'following',
             'msg.migrate_begin_seamless': 'following',
             'msg.migrate_switch_host': [
-              { guard: 'server speaks early-link', target: 'following' },
+              { guard: 'both speak early-link', target: 'following' },
               {
                 target: '#session/client.switching host',
                 actions: [
@@ -331,6 +362,7 @@ export const sessionClient = setup({
         },
         following: {
           entry: 'count the attempt',
+          exit: 'forget who was let go',
           invoke: {
             src: 'migration',
             id: 'migration',
@@ -463,6 +495,7 @@ const handover = (context: SessionClientContext, announced: Announcement): Migra
   destination: destinationOf(announced.body),
   connectionId: context.connectionId,
   channels: context.up,
+  left: context.letGo,
 });
 
 const isBeingLinked = (children: object, channel: Address): boolean =>

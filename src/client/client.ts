@@ -59,10 +59,13 @@ export class Client {
   readonly system: System;
   /** What each display shows, by its address: "display:0". */
   readonly screens = new Map<string, Screen>();
+  /** Channels that are up, by their addresses. */
+  readonly channels = new Set<string>();
   name = '';
   mouseMode = { supported: 0, current: 0 };
   private readonly all = new Subject<ClientEvent>();
   private readonly options: ClientOptions;
+  private readonly schemes: readonly Scheme[];
   private readonly clock: Clock;
   private readonly caches = new Caches();
   private readonly gap = new GapWatch();
@@ -72,13 +75,14 @@ export class Client {
 
   constructor(options: ClientOptions) {
     this.options = options;
+    this.schemes = options.schemes ?? ['seamless', 'semi-seamless', 'switch-host'];
     this.clock = options.clock ?? wallClock;
     this.record = new ClientRecord(() => this.multiMediaTime);
     this.events = this.all.asObservable();
     this.system = new System({
       name: 'client',
       machine: sessionClient,
-      input: { destination: options.destination, wanted: options.channels ?? clientChannels },
+      input: { destination: options.destination, wanted: options.channels ?? clientChannels, schemes: this.schemes },
       clock: this.clock,
       journal: options.journal,
       hostFor: (born, system) => this.hostFor(born, system),
@@ -110,6 +114,12 @@ export class Client {
   // ---------------------------------------------------------------------------------------------------------- events
 
   private report(news: SessionNews): void {
+    if (news.event === 'channel') {
+      if (news.state === 'up') this.channels.add(news.channel);
+      else this.channels.delete(news.channel);
+    }
+    // The old way, every channel is left behind without a word.
+    if (news.event === 'handover' && news.scheme === 'switch-host' && news.phase !== 'switched') this.channels.clear();
     if (news.event !== 'handover') {
       if (news.event === 'closed') this.tellSwitched(true);
       this.all.next(news);
@@ -222,7 +232,7 @@ export class Client {
   };
 
   private channelCaps(word: string): readonly number[] {
-    const schemes = this.options.schemes ?? ['seamless', 'semi-seamless', 'switch-host'];
+    const { schemes } = this;
     switch (word) {
       case 'main':
         return caps(

@@ -9,16 +9,13 @@ const all = ['main:0', 'display:0', 'inputs:0', 'cursor:0', 'playback:0', 'recor
 
 let network: Network;
 afterEach(async () => {
-  if (process.env.LOG) console.log(network.log);
   await network.close();
 });
 
+/** Resolves when all these channels are up. */
 const up = async (client: Client, channels: readonly string[] = all) => {
-  const left = new Set(channels);
-  await first(client.events, (event: ClientEvent) => {
-    if (event.event === 'channel' && event.state === 'up') left.delete(event.channel);
-    return left.size === 0;
-  });
+  const done = () => channels.every((channel) => client.channels.has(channel));
+  if (!done()) await first(client.events, done);
 };
 
 async function pair(options: { schemes?: readonly Scheme[] } = {}) {
