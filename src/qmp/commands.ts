@@ -269,11 +269,12 @@ function queryMigrate({ machine }: CommandContext): Answer {
   const { status, reason, setupTime, totalTime, downtime } = machine.migration();
   const whole = (name: string, ms: number | undefined) => (ms === undefined ? {} : { [name]: Math.round(ms) });
   const { incoming } = machine;
+  // QEMU gives no times for a move that came to nothing.
+  const timed = status === 'active' || status === 'completed';
   return {
     ...(status === 'none' ? {} : { status }),
     ...(reason === undefined ? {} : { 'error-desc': reason }),
-    ...whole('setup-time', setupTime),
-    ...whole('total-time', totalTime),
+    ...(timed ? { ...whole('setup-time', setupTime), ...whole('total-time', totalTime) } : {}),
     ...whole('downtime', downtime),
     ...(incoming === undefined ? {} : { 'socket-address': [socketAddress(incoming)] }),
   };
