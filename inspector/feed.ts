@@ -125,8 +125,8 @@ export type FeedRecord =
   | LogRecord;
 
 type Unnumbered<R> = R extends { detail?: Json }
-  ? Omit<R, 'seq' | 'at' | 'detail'> & { readonly at?: number; readonly detail?: unknown }
-  : Omit<R, 'seq' | 'at'> & { readonly at?: number };
+  ? Omit<R, 'seq' | 'at' | 'detail'> & { readonly at?: number | undefined; readonly detail?: unknown }
+  : Omit<R, 'seq' | 'at'> & { readonly at?: number | undefined };
 /**
  * A record as it is handed in: the hub numbers it, takes the present time where there is none, and makes details presentable.
  */

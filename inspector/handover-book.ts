@@ -80,6 +80,7 @@ export class HandoverBook {
 
   private news(record: HandoverRecord): void {
     const client = partyOf(record.actor);
+    if (record.gapMs !== undefined && this.measured(record, client)) return;
     let move = this.open.findLast((m) => m.lanes.client.party === client && m.outcome !== 'replaced');
     if (record.phase === 'begun' || move === undefined) {
       if (move !== undefined && move.outcome === 'under way') this.end(move, 'replaced', record.at);
@@ -88,10 +89,28 @@ export class HandoverBook {
     this.touch(move, record);
     if (record.scheme !== '') move.scheme = record.scheme;
     if (record.reason !== undefined) move.reason = record.reason;
-    if (record.gapMs !== undefined) move.gapMs = record.gapMs;
+    // Somebody may know better than the announcement where it goes.
+    if (move.lanes.target.address !== record.to) {
+      move.lanes.target.address = record.to;
+      if (move.lanes.target.supervisor === undefined) move.lanes.target.party = this.serverAt(record.to);
+    }
+    this.gaps(move, record);
     for (const channel of record.channels) channelOf(move, channel);
-    for (const [channel, gap] of Object.entries(record.gaps ?? {})) channelOf(move, channel).gapMs = gap;
     this.phase(move, record.phase, record.at);
+  }
+
+  /** A switch is told twice: when it is done, and with its gap when the client has measured it. */
+  private measured(record: HandoverRecord, client: string): boolean {
+    const switched = this.list.findLast((m) => m.lanes.client.party === client);
+    if (switched?.outcome !== 'switched' || switched.gapMs !== undefined) return false;
+    this.touch(switched, record);
+    this.gaps(switched, record);
+    return true;
+  }
+
+  private gaps(move: HandOver, record: HandoverRecord): void {
+    if (record.gapMs !== undefined) move.gapMs = record.gapMs;
+    for (const [channel, gap] of Object.entries(record.gaps ?? {})) channelOf(move, channel).gapMs = gap;
   }
 
   private begun(record: HandoverRecord): HandOver {
@@ -267,13 +286,13 @@ export class HandoverBook {
 
   private serverAt(address: string | undefined): string | undefined {
     if (address === undefined) return undefined;
-    return [...this.parties.values()].findLast((p) => p.side === 'server' && !p.gone && p.addresses.includes(address))
-      ?.id;
+    const servers = [...this.parties.values()].filter((party) => party.side === 'server' && !party.gone);
+    return servers.findLast((party) => this.serves(party.id, address))?.id;
   }
 
   private serves(party: string | undefined, address: string | undefined): boolean {
     if (party === undefined || address === undefined) return false;
-    return this.parties.get(party)?.addresses.includes(address) ?? false;
+    return this.parties.get(party)?.addresses.some((own) => sameAddress(own, address)) ?? false;
   }
 
   /** Sessions are known by their connection ids where both sides told theirs. */
@@ -286,6 +305,21 @@ export class HandoverBook {
     });
   }
 }
+
+/** A server that listens everywhere is reached by any name; and loopback has several. */
+function sameAddress(own: string, address: string): boolean {
+  if (own === address) return true;
+  const [host, port] = partsOf(own);
+  const [other, otherPort] = partsOf(address);
+  return port === otherPort && (everywhere.test(host) || (loopback.test(host) && loopback.test(other)));
+}
+
+const everywhere = /^(0\.0\.0\.0|::|\[::\]|\*)$/;
+const loopback = /^(localhost|127\.\d+\.\d+\.\d+|::1|\[::1\])$/;
+const partsOf = (address: string): readonly [string, string] => {
+  const colon = address.lastIndexOf(':');
+  return [address.slice(0, colon), address.slice(colon + 1)];
+};
 
 const hasEnded = (lane: Lane): boolean => lane.spans.at(-1)?.final ?? false;
 

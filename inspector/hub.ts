@@ -154,12 +154,12 @@ export class Hub {
   }
 
   /** Stands in a channel's message path; see MessageTap. Give it back with `untap`. */
-  tap(options: TapOptions): MessageTap {
+  tap(options: TapOptions, at: () => number | undefined = () => undefined): MessageTap {
     const tap = new MessageTap(options, {
       keep: (t, counter, direction, body) => {
         const { actor, channel, peer } = t;
         const { name, path } = counter;
-        this.record({ kind: 'wire', actor, channel, peer, direction, name, path, size: body.length }, body);
+        this.record({ kind: 'wire', actor, channel, peer, direction, name, path, size: body.length, at: at() }, body);
       },
       changed: (counter) => {
         this.counters.add(counter);
@@ -169,6 +169,7 @@ export class Hub {
         this.skipped.messages++;
       },
     });
+    if (this.mode === 'journal') tap.allowance = Number.POSITIVE_INFINITY;
     this.taps.add(tap);
     return tap;
   }
@@ -290,7 +291,7 @@ export class Hub {
   private tick(ms: number): void {
     const rate = this.listeners.size > 0 ? this.limits.messageRate : this.limits.idleMessageRate;
     const share = Math.max(1, Math.round((rate * ms) / 1000));
-    for (const tap of this.taps) tap.allowance = Math.min(4 * share, tap.allowance + share);
+    if (this.mode === 'live') for (const tap of this.taps) tap.allowance = Math.min(4 * share, tap.allowance + share);
     const { snapshotBurst, snapshotRate } = this.limits;
     for (const actor of this.lively) {
       actor.tokens = Math.min(snapshotBurst, actor.tokens + (snapshotRate * ms) / 1000);

@@ -52,6 +52,8 @@ export class MessageTap {
   readonly channel: string;
   /** May change when the channel moves to another server. */
   peer: string;
+  /** What people call the server that a link leads to; the address of its pipe where there is no name. */
+  nameOf: (link: string) => string | undefined = () => undefined;
   /** Data messages that may still be let through before the next refill. */
   allowance = 0;
   private readonly target: TapTarget;
@@ -87,6 +89,11 @@ export class MessageTap {
       this.allowance--;
     }
     this.target.keep(this, counter, direction, body);
+  }
+
+  /** From now on messages go over this link, to this address. */
+  over(link: string, address: string): void {
+    this.peer = this.nameOf(link) ?? address;
   }
 
   private counterOf(direction: 'in' | 'out', number: number): Counter {
