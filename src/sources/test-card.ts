@@ -41,7 +41,7 @@ export interface TestCard extends Guest {
   stop(): void;
   save(): GuestState;
   /**
-   * Becomes what the state says, except for its own name, and draws all of the picture; whether it runs stays as it is.
+   * Becomes what the state says, except for its own name, and draws what is different; whether it runs stays as it is.
    * Throws GuestStateError, and changes nothing, for what no test card can have saved.
    */
   load(state: unknown): void;
@@ -137,9 +137,13 @@ class Card implements TestCard {
     const loaded = readGuestState(state);
     this.now = this.name === undefined ? loaded : { ...loaded, name: this.name };
     if (this.until !== undefined) this.until = this.clock.now();
-    this.shown = new TestCardPicture(this.now);
     if (this.console !== undefined) this.console.multiMediaTime = this.now.mmTime;
-    this.tellAll();
+    if (this.shown.fits(this.now)) this.shown.turn(this.now, this.console?.display);
+    else {
+      this.shown = new TestCardPicture(this.now);
+      this.drawAll();
+    }
+    this.tellModes();
   }
 
   setMouseMode(mode: 1 | 2): void {
@@ -155,7 +159,8 @@ class Card implements TestCard {
       console.record.heard.subscribe((pcm) => this.hear(pcm)),
     ];
     console.cursor.set(arrow);
-    this.tellAll();
+    this.drawAll();
+    this.tellModes();
     if (this.running) this.sound();
     return () => {
       if (this.console === console) this.unplug();
@@ -222,11 +227,13 @@ class Card implements TestCard {
     if (this.microphone) this.console?.record.stop();
   }
 
-  private tellAll(): void {
-    const { display } = this.console ?? {};
-    if (display === undefined) return;
-    display.resize(this.now.width, this.now.height);
-    this.shown.show(display);
+  private drawAll(): void {
+    if (this.console === undefined) return;
+    this.console.display.resize(this.now.width, this.now.height);
+    this.shown.show(this.console.display);
+  }
+
+  private tellModes(): void {
     this.tellMouseMode();
     this.console?.setModifiers(this.now.modifiers);
   }
