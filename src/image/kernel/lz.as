@@ -67,7 +67,6 @@ export function glzMatchLength(): u32 {
 }
 
 /** Copies `length` pixels from `distance` pixels back; gives where they end. */
-// @ts-ignore: decorator
 @inline
 function copyBack(out: usize, distance: u32, length: u32): usize {
   const stop = out + (length << 2);
@@ -101,7 +100,6 @@ function copyBack(out: usize, distance: u32, length: u32): usize {
 }
 
 /** Spreads literals of three bytes over words; gives where they end. */
-// @ts-ignore: decorator
 @inline
 function copyLiterals(out: usize, from: usize, stop: usize): void {
   do {

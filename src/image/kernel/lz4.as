@@ -48,7 +48,6 @@ export function lz4In(): usize {
 }
 
 /** Copies `length` bytes from `distance` bytes back; gives where they end. */
-// @ts-ignore: decorator
 @inline
 function copyBack(out: usize, distance: u32, length: u32): usize {
   const stop = out + length;

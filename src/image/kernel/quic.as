@@ -167,13 +167,11 @@ export function quicRows(out: usize, count: i32): i32 {
 }
 
 /** The next 57 bits or more, at the top of the word. */
-// @ts-ignore: decorator
 @inline
 function lookAhead(at: u32): u64 {
   return load<u64>(inputTop - (at >> 3)) << (at & 7);
 }
 
-// @ts-ignore: decorator
 @inline
 function random(pace: usize): i32 {
   const seed = (load<i32>(pace, SEED) + 1) & 255;
@@ -181,13 +179,11 @@ function random(pace: usize): i32 {
   return <i32>load<u8>(tables + seed) & load<i32>(pace, MASK);
 }
 
-// @ts-ignore: decorator
 @inline
 function stretch(pace: usize, left: i32): i32 {
   return load<i32>(pace, STEP) < LAST_STEP ? min(load<i32>(pace, STEP_LEFT), left) : left;
 }
 
-// @ts-ignore: decorator
 @inline
 function pass(pace: usize, count: i32): void {
   const step = load<i32>(pace, STEP);
@@ -240,7 +236,6 @@ function symbol(model: usize, previous: u32): u32 {
   return escaped(ahead, code, length);
 }
 
-// @ts-ignore: decorator
 @inline
 function escaped(ahead: u64, code: u32, length: u32): u32 {
   const suffix = <u32>(ahead >> (64 - length)) & <u32>load<u8>(family + code, ESCAPE_MASK);
@@ -273,7 +268,6 @@ function run(pace: usize, most: i32): i32 {
   return length > most ? -OVERRUN : length;
 }
 
-// @ts-ignore: decorator
 @inline
 function undo(difference: i32, predicted: i32): i32 {
   const moved = ((difference >>> 1) & 0x7f7f7f) ^ ((difference & 0x010101) * max);
