@@ -1,0 +1,566 @@
+/** A client's session: linking, keeping channels up, following the guest (spec §2.10, §3a, §5.1–5.4, §5.7, §5.9). */
+import { describe, expect, test } from 'vitest';
+import type { ChannelEvent, Destination, HandoverPhase } from '../../../machines/contract.ts';
+import { linkName, type MigrationClientOutcome } from '../../../machines/migration/client.ts';
+import { type SessionClientEvent, type SessionClientInput, sessionClient } from '../../../machines/session/client.ts';
+import { caps, MainCap } from '../../../src/protocol/capabilities.ts';
+import { ChannelType } from '../../../src/protocol/constants.ts';
+import type { MainReceived } from '../../../src/protocol/main.ts';
+import { begins, done, elapsed, ends, failed, given, tells } from '../../support/given.ts';
+import { untouched } from '../../support/touched.ts';
+import { agreedOn } from '../words.ts';
+
+const here: Destination = { host: 'here', port: 5900 };
+const there: Destination = { host: 'there', port: 5900, tlsPort: undefined, certSubject: '' };
+const dstInfo = { host: 'there', port: 5900, sport: 0, certSubject: '' };
+const input: SessionClientInput = {
+  destination: here,
+  wanted: ['display', 'inputs'],
+  schemes: ['seamless', 'early-link', 'semi-seamless', 'switch-host'],
+};
+
+// ----------------------------------------------------------------------------------------------------------- words
+
+const linkUp = (channel: string, attempt: number, channelCaps = caps(MainCap.seamlessMigrate)): SessionClientEvent => ({
+  type: 'link.up',
+  link: linkName(channel, attempt),
+  channel,
+  agreed: agreedOn(channelCaps),
+});
+const linkFailed = (channel: string, attempt: number): SessionClientEvent => ({
+  type: 'link.failed',
+  link: linkName(channel, attempt),
+  channel,
+  reason: 'refused',
+});
+const linkLost = (channel: string, attempt: number): SessionClientEvent => ({
+  type: 'link.lost',
+  link: linkName(channel, attempt),
+  channel,
+});
+const up = (channel: string): SessionClientEvent => ({ type: 'channel.up', channel });
+const down = (channel: string): SessionClientEvent => ({ type: 'channel.down', channel, reason: 'the peer hung up' });
+const left = (channel: string): SessionClientEvent => ({ type: 'channel.left', channel });
+const switched = (channel: string): SessionClientEvent => ({ type: 'channel.switched', channel });
+const close: SessionClientEvent = { type: 'api.close', reason: 'enough' };
+const init = (sessionId: number): MainReceived<'client'> => ({
+  type: 'msg.init',
+  body: {
+    sessionId,
+    displayChannelsHint: 1,
+    supportedMouseModes: 3,
+    currentMouseMode: 1,
+    agentConnected: 0,
+    agentTokens: 10,
+    multiMediaTime: 0,
+    ramHint: 0,
+  },
+});
+const list = (...channels: [keyof typeof ChannelType, number][]): MainReceived<'client'> => ({
+  type: 'msg.channels_list',
+  body: { channels: channels.map(([name, id]) => ({ type: ChannelType[name], id })) },
+});
+const switchHost: MainReceived<'client'> = { type: 'msg.migrate_switch_host', body: dstInfo };
+const begin: MainReceived<'client'> = { type: 'msg.migrate_begin', body: dstInfo };
+const beginSeamless: MainReceived<'client'> = {
+  type: 'msg.migrate_begin_seamless',
+  body: { ...dstInfo, srcMigVersion: 1 },
+};
+const cancel: MainReceived<'client'> = { type: 'msg.migrate_cancel', body: {} };
+const end: MainReceived<'client'> = { type: 'msg.migrate_end', body: {} };
+
+const linking = (channel: string, attempt: number, connectionId: number, destination = here) =>
+  begins(linkName(channel, attempt), {
+    as: 'link',
+    input: { link: linkName(channel, attempt), channel, connectionId, destination },
+  });
+const beginning = (channel: string) =>
+  begins(channel, { as: channel.slice(0, channel.indexOf(':')), input: { channel } });
+const attaching = (channel: string, attempt: number, channelCaps = caps(MainCap.seamlessMigrate)) =>
+  tells(channel, {
+    type: 'link.attach',
+    link: linkName(channel, attempt),
+    agreed: agreedOn(channelCaps),
+    beginning: 'fresh',
+  } as { type: string });
+const report = (news: object) => ({ type: 'report', news });
+const isUp = (channel: string) => report({ event: 'channel', channel, state: 'up' });
+const isDown = (channel: string, reason = 'the peer hung up') =>
+  report({ event: 'channel', channel, state: 'down', reason });
+const handover = (
+  phase: HandoverPhase,
+  attempt: number,
+  channels: readonly string[],
+  more: { from?: string; to?: string } = {},
+) =>
+  report({
+    event: 'handover',
+    phase,
+    scheme: 'switch-host',
+    attempt,
+    from: 'here:5900',
+    to: 'there:5900',
+    channels,
+    ...more,
+  });
+const over = (reason: string) => report({ event: 'closed', reason });
+const hangUp = (channel: string, reason: string) => tells(channel, { type: 'api.close', reason } as { type: string });
+const toHandover = (event: { type: string }) => tells('migration', event);
+const tell = (channel: string, event: ChannelEvent): SessionClientEvent => ({ type: 'migration.tell', channel, event });
+
+// --------------------------------------------------------------------------------------------------------- stories
+
+const all = ['main:0', 'display:0', 'inputs:0'];
+const begun = given(sessionClient, input);
+const greeting = begun.after(linkUp('main:0', 1), done(linkName('main:0', 1)), up('main:0'));
+const staying = greeting.after(init(7));
+const whole = staying.after(
+  list(['display', 0], ['inputs', 0]),
+  linkUp('display:0', 2),
+  done(linkName('display:0', 2)),
+  up('display:0'),
+  linkUp('inputs:0', 2),
+  done(linkName('inputs:0', 2)),
+  up('inputs:0'),
+);
+const early = caps(MainCap.earlyLink);
+const wholeEarly = begun.after(
+  linkUp('main:0', 1, early),
+  done(linkName('main:0', 1)),
+  up('main:0'),
+  init(7),
+  list(['display', 0]),
+  linkUp('display:0', 2),
+  done(linkName('display:0', 2)),
+  up('display:0'),
+);
+const following = whole.after(begin);
+const stay: MigrationClientOutcome = { outcome: 'stay' };
+const gone: MigrationClientOutcome = {
+  outcome: 'switched',
+  scheme: 'semi-seamless',
+  destination: there,
+  mainCaps: early,
+  switched: all,
+};
+const afresh: MigrationClientOutcome = { outcome: 'begin afresh', destination: there };
+const closed = (reason: string) => ({ output: { reason }, waits: [], runs: [] });
+
+describe('a session begins', () => {
+  test('by linking main', () => {
+    begun.expect({ in: 'linking main', does: [linking('main:0', 1, 0)], waits: [] });
+    begun.when(linkUp('main:0', 1)).expect({
+      in: 'awaiting init',
+      does: [beginning('main:0'), attaching('main:0', 1)],
+      context: { mainCaps: caps(MainCap.seamlessMigrate) },
+    });
+    begun
+      .after(linkUp('main:0', 1))
+      .when(done(linkName('main:0', 1)))
+      .expect({ in: 'awaiting init', runs: ['main:0'] });
+    begun
+      .after(linkUp('main:0', 1))
+      .when(up('main:0'))
+      .expect({ does: [isUp('main:0')] });
+  });
+
+  test('with the greeting', () => {
+    greeting.when(init(7)).expect({ in: { up: 'staying' }, does: [report({ event: 'session', connectionId: 7 })] });
+  });
+
+  test('not, when main cannot be linked, or dies before it has greeted', () => {
+    begun.when(linkFailed('main:0', 1)).expect({
+      ...closed('refused'),
+      does: [over('refused'), ends(linkName('main:0', 1))],
+    });
+    greeting
+      .when(down('main:0'))
+      .expect({ ...closed('the peer hung up'), does: [over('the peer hung up'), ends('main:0')] });
+  });
+
+  // A server whose guest has gone sends a client that comes late after it, before the greeting.
+  test('elsewhere, when the guest is not here any more', () => {
+    greeting.when(switchHost).expect({
+      in: { 'switching host': 'linking main' },
+      does: [handover('begun', 1, ['main:0']), ends('main:0'), linking('main:0', 2, 0, there)],
+    });
+  });
+});
+
+describe('channels', () => {
+  test('are linked if they are wanted and known, each once', () => {
+    staying
+      .when(list(['display', 0], ['display', 0], ['display', 1], ['playback', 0], ['main', 0], ['inputs', 0]))
+      .expect({
+        in: { up: 'staying' },
+        does: ['display:0', 'display:1', 'inputs:0'].map((channel) => linking(channel, 2, 7)),
+      });
+    staying
+      .when({ type: 'msg.channels_list', body: { channels: [{ type: 99, id: 0 }] } })
+      .expect({ in: { up: 'staying' } });
+  });
+
+  test('are not linked again when the list comes again, up or not', () => {
+    const first = staying.after(list(['display', 0], ['inputs', 0]));
+    first.when(list(['display', 0], ['inputs', 0])).expect({});
+    whole.when(list(['display', 0], ['inputs', 0], ['display', 1])).expect({ does: [linking('display:1', 3, 7)] });
+  });
+
+  test('begin on their links', () => {
+    const first = staying.after(list(['display', 0]));
+    first.when(linkUp('display:0', 2)).expect({
+      does: [beginning('display:0'), attaching('display:0', 2)],
+      context: { mainCaps: caps(MainCap.seamlessMigrate) },
+    });
+    first
+      .after(linkUp('display:0', 2))
+      .when(up('display:0'))
+      .expect({ does: [isUp('display:0')] });
+    expect(whole.snapshot.context.up).toEqual(all);
+  });
+
+  test('are linked again soon when they die, in the chart that they have', () => {
+    const dead = whole.when(down('display:0'));
+    dead.expect({ in: { up: 'staying' }, does: [isDown('display:0')], waits: ['relink delay'] });
+    const again = dead.when(elapsed('relink delay'));
+    again.expect({ does: [linking('display:0', 3, 7)], waits: [] });
+    again
+      .when(linkUp('display:0', 3))
+      .expect({ does: [attaching('display:0', 3)], runs: [...all, linkName('display:0', 3)] });
+  });
+
+  test('are not linked again when they have come up, or are being linked, in the meantime', () => {
+    const dead = whole.after(down('display:0'));
+    const listed = dead.after(list(['display', 0]));
+    listed.when(elapsed('relink delay')).expect({ waits: [] });
+    listed
+      .after(linkUp('display:0', 3), done(linkName('display:0', 3)), up('display:0'))
+      .when(elapsed('relink delay'))
+      .expect({ waits: [] });
+  });
+
+  test('are given up after three tries', () => {
+    let story = whole.after(down('display:0'));
+    for (let attempt = 3; attempt <= 5; attempt++) {
+      story = story.when(elapsed('relink delay'));
+      story.expect({ does: [linking('display:0', attempt, 7)] });
+      if (attempt < 5) story = story.after(linkFailed('display:0', attempt), done(linkName('display:0', attempt)));
+    }
+    story
+      .when(linkFailed('display:0', 5))
+      .expect({ in: { up: 'staying' }, does: [isDown('display:0', 'refused')], waits: [] });
+    story.when(linkLost('display:0', 5)).expect({ does: [isDown('display:0', '')], waits: [] });
+    story
+      .after(linkUp('display:0', 5), done(linkName('display:0', 5)), up('display:0'))
+      .when(down('display:0'))
+      .expect({ in: { up: 'staying' }, does: [isDown('display:0')], waits: [] });
+  });
+
+  test('are tried again when their link fails or is lost before they use it', () => {
+    const first = staying.after(list(['display', 0]));
+    first.when(linkFailed('display:0', 2)).expect({ waits: ['relink delay'] });
+    first.when(linkLost('display:0', 2)).expect({ waits: ['relink delay'] });
+  });
+
+  test('end the session when main is the one that dies', () => {
+    whole.when(down('main:0')).expect({
+      ...closed('the peer hung up'),
+      does: [isDown('main:0'), over('the peer hung up'), ...all.map(ends)],
+    });
+  });
+
+  // Spec §5.9: a migrate where there is no hand-over.
+  test('that are let go to nowhere are hung up', () => {
+    whole.when(left('display:0')).expect({
+      in: { up: 'staying' },
+      does: [hangUp('display:0', 'the server let it go, but to nowhere')],
+    });
+    whole.after(down('display:0')).when(left('display:0')).expect({});
+  });
+});
+
+describe('a session ends', () => {
+  test('when it is told to, and nothing of it is left', () => {
+    begun.when(close).expect({ ...closed('enough'), does: [over('enough'), ends(linkName('main:0', 1))] });
+    whole.when(close).expect({ ...closed('enough'), does: [over('enough'), ...all.map(ends)] });
+    following.when(close).expect({ ...closed('enough'), does: [ends('migration'), over('enough'), ...all.map(ends)] });
+  });
+
+  test('when one of its own charts breaks', () => {
+    whole.when(failed('display:0')).expect({
+      ...closed('a fault of this program'),
+      does: [over('a fault of this program'), ends('main:0'), ends('inputs:0')],
+    });
+  });
+});
+
+describe('a client that is told of a move', () => {
+  const toFollow = (attempt: number, scheme: string, srcVersion: number, destination = there, from = here) =>
+    begins('migration', {
+      as: 'migration',
+      input: { attempt, scheme, srcVersion, from, destination, connectionId: 7, channels: all, left: [] },
+    });
+
+  test('follows, by the scheme that was announced', () => {
+    whole.when(begin).expect({ in: { up: 'following' }, does: [toFollow(3, 'semi-seamless', 0)] });
+    whole.when(beginSeamless).expect({ in: { up: 'following' }, does: [toFollow(3, 'seamless', 1)] });
+  });
+
+  // Spec §5.3: the C client keeps the first and is linked to the wrong host.
+  test('follows the last one when there are two', () => {
+    for (const second of [begin, beginSeamless]) {
+      following.when(second).expect({
+        in: { up: 'following' },
+        does: [
+          ends('migration'),
+          toFollow(4, second === begin ? 'semi-seamless' : 'seamless', second === begin ? 0 : 1),
+        ],
+      });
+    }
+  });
+
+  // Spec §5.9.
+  test('minds no other word about moves while there is none', () => {
+    whole.when(cancel, end).expect({ in: { up: 'staying' } });
+  });
+
+  test('lets the hand-over know all that concerns it', () => {
+    for (const event of [cancel, end, switchHost, left('display:0'), switched('display:0'), down('main:0')]) {
+      following.when(event).expect({ in: { up: 'following' }, does: [toHandover(event)] });
+    }
+    following.when(init(8)).expect({ does: [toHandover(init(8))], context: { connectionId: 8 } });
+  });
+
+  test('passes on what the hand-over tells channels, to those that are up', () => {
+    const leave = { type: 'migration.leave' } as const;
+    following.when(tell('every', leave)).expect({ does: [tells('display:0', leave), tells('inputs:0', leave)] });
+    following.when(tell('main:0', leave)).expect({ does: [tells('main:0', leave)] });
+    following.after(down('display:0')).when(tell('display:0', leave)).expect({});
+    following
+      .after(down('display:0'))
+      .when(tell('every', leave))
+      .expect({ does: [tells('inputs:0', leave)] });
+  });
+
+  test('keeps its other channels up meanwhile, within bounds', () => {
+    const dead = following.when(down('display:0'));
+    dead.expect({ does: [isDown('display:0'), toHandover(down('display:0'))], waits: ['relink delay'] });
+    dead.when(elapsed('relink delay')).expect({ in: { up: 'following' }, does: [linking('display:0', 4, 7)] });
+    let story = following;
+    for (let attempt = 4; attempt <= 6; attempt++) {
+      story = story.after(
+        down('display:0'),
+        elapsed('relink delay'),
+        linkUp('display:0', attempt),
+        done(linkName('display:0', attempt)),
+        up('display:0'),
+      );
+    }
+    story.when(down('display:0')).expect({ does: [isDown('display:0'), toHandover(down('display:0'))], waits: [] });
+  });
+});
+
+describe('a hand-over ends', () => {
+  const atTarget = following.when(done('migration', gone));
+
+  test('at the target: everything goes on there', () => {
+    atTarget.expect({ in: { up: 'staying' }, context: { destination: there, mainCaps: early, tries: {} }, runs: all });
+    atTarget
+      .after(down('display:0'))
+      .when(elapsed('relink delay'))
+      .expect({ does: [linking('display:0', 4, 7, there)] });
+  });
+
+  test('at the target: those that did not come along are hung up, and linked there', () => {
+    const reason = 'it did not switch in time';
+    const partly = following.when(done('migration', { ...gone, switched: ['main:0', 'inputs:0'] }));
+    partly.expect({ in: { up: 'staying' }, does: [hangUp('display:0', reason)] });
+    partly
+      .after(down('display:0'))
+      .when(elapsed('relink delay'))
+      .expect({ does: [linking('display:0', 4, 7, there)] });
+    // Linked at the source while the hand-over went on.
+    following
+      .after(linkUp('display:1', 4), up('display:1'))
+      .when(done('migration', gone))
+      .expect({ does: [hangUp('display:1', reason)] });
+    following
+      .after(down('display:0'))
+      .when(done('migration', { ...gone, switched: ['main:0', 'inputs:0'] }))
+      .expect({});
+  });
+
+  test('at the source: nothing has happened', () => {
+    following
+      .when(done('migration', stay))
+      .expect({ in: { up: 'staying' }, context: { destination: here, up: all }, runs: all });
+  });
+
+  test('with a new session at the target, when the source is lost', () => {
+    following.when(done('migration', afresh)).expect({
+      in: { 'switching host': 'linking main' },
+      does: [handover('fell-back', 3, all), ...all.map(ends), linking('main:0', 4, 0, there)],
+      context: { destination: there, up: [], tries: {} },
+      runs: [linkName('main:0', 4)],
+    });
+  });
+
+  test('and the next one is told by what the new server can do', () => {
+    // The source did not speak early-link, the target does.
+    atTarget.when(switchHost).expect({ in: { up: 'following' }, does: [begins('migration')] });
+  });
+});
+
+// Spec §3a.
+describe('switching host', () => {
+  const switching = whole.after(switchHost);
+  const linked = switching.after(linkUp('main:0', 3, early), done(linkName('main:0', 3)), up('main:0'));
+
+  test('leaves everything behind, also what is half done', () => {
+    const busy = whole.after(down('inputs:0'), list(['display', 1]));
+    busy.when(switchHost).expect({
+      in: { 'switching host': 'linking main' },
+      does: [
+        handover('begun', 3, ['main:0', 'display:0']),
+        ...all.map(ends),
+        ends(linkName('display:1', 3)),
+        linking('main:0', 4, 0, there),
+      ],
+      runs: [linkName('main:0', 4)],
+    });
+  });
+
+  test('is a new session there', () => {
+    switching.when(linkUp('main:0', 3)).expect({
+      in: { 'switching host': 'awaiting init' },
+      does: [beginning('main:0'), attaching('main:0', 3)],
+    });
+    switching
+      .after(linkUp('main:0', 3))
+      .when(up('main:0'))
+      .expect({ does: [isUp('main:0')] });
+    linked.when(init(70)).expect({
+      in: { up: 'staying' },
+      does: [report({ event: 'session', connectionId: 70 }), handover('switched', 3, all)],
+      context: { connectionId: 70, left: null, mainCaps: early },
+    });
+    linked
+      .after(init(70))
+      .when(list(['display', 0]))
+      .expect({ does: [linking('display:0', 4, 70, there)] });
+  });
+
+  test('is tried a few times', () => {
+    let story = switching;
+    for (let attempt = 3; attempt <= 5; attempt++) {
+      story = story.when(linkFailed('main:0', attempt));
+      story.expect({ in: { 'switching host': 'waiting' }, waits: ['relink delay'] });
+      story = story.after(done(linkName('main:0', attempt))).when(elapsed('relink delay'));
+      story.expect({
+        in: { 'switching host': 'linking main' },
+        does: [linking('main:0', attempt + 1, 0, there)],
+        waits: [],
+      });
+    }
+    story.when(linkFailed('main:0', 6)).expect({
+      ...closed('refused'),
+      does: [handover('failed', 6, all), over('refused'), ends(linkName('main:0', 6))],
+    });
+  });
+
+  test('ends the session when main dies before the greeting', () => {
+    linked
+      .when(down('main:0'))
+      .expect({ ...closed('the peer hung up'), does: [over('the peer hung up'), ends('main:0')] });
+  });
+
+  test('goes on when the guest has gone on', () => {
+    linked.when({ type: 'msg.migrate_switch_host', body: { ...dstInfo, host: 'beyond' } }).expect({
+      in: { 'switching host': 'linking main' },
+      does: [
+        handover('begun', 3, all, { to: 'beyond:5900' }),
+        ends('main:0'),
+        linking('main:0', 4, 0, { ...there, host: 'beyond' }),
+      ],
+    });
+  });
+
+  test('comes from where the client was, each time', () => {
+    linked
+      .after(init(70))
+      .when({ type: 'msg.migrate_switch_host', body: { ...dstInfo, host: 'beyond' } })
+      .expect({ in: { up: 'following' }, does: [begins('migration')] });
+    const plain = switching.after(linkUp('main:0', 3), done(linkName('main:0', 3)), up('main:0'), init(70));
+    plain.when({ type: 'msg.migrate_switch_host', body: { ...dstInfo, host: 'beyond' } }).expect({
+      does: [
+        handover('begun', 3, ['main:0'], { from: 'there:5900', to: 'beyond:5900' }),
+        ends('main:0'),
+        linking('main:0', 4, 0, { ...there, host: 'beyond' }),
+      ],
+    });
+  });
+});
+
+// Spec §3b.
+describe('an early link', () => {
+  test('is announced by switch_host where both speak it', () => {
+    wholeEarly.when(switchHost).expect({
+      in: { up: 'following' },
+      does: [
+        begins('migration', {
+          input: {
+            attempt: 3,
+            scheme: 'early-link',
+            srcVersion: 0,
+            from: here,
+            destination: there,
+            connectionId: 7,
+            channels: ['main:0', 'display:0'],
+            left: [],
+          },
+        }),
+      ],
+    });
+    given(sessionClient, { ...input, schemes: ['switch-host'] })
+      .after(linkUp('main:0', 1, early), done(linkName('main:0', 1)), up('main:0'), init(7))
+      .when(switchHost)
+      .expect({
+        in: { 'switching host': 'linking main' },
+        does: [handover('begun', 1, ['main:0']), ends('main:0'), linking('main:0', 2, 0, there)],
+      });
+  });
+
+  test('may let a channel go before main has heard of it', () => {
+    const stranded = wholeEarly.when(left('display:0'));
+    stranded.expect({ in: { up: 'staying' }, waits: ['word deadline'], context: { letGo: ['display:0'] } });
+    stranded.when(switchHost).expect({
+      in: { up: 'following' },
+      does: [
+        begins('migration', {
+          input: {
+            attempt: 3,
+            scheme: 'early-link',
+            srcVersion: 0,
+            from: here,
+            destination: there,
+            connectionId: 7,
+            channels: ['main:0', 'display:0'],
+            left: ['display:0'],
+          },
+        }),
+      ],
+    });
+    stranded
+      .after(switchHost, done('migration', stay))
+      .when(elapsed('word deadline'))
+      .expect({ in: { up: 'staying' }, context: { letGo: [] }, waits: [] });
+    stranded.when(elapsed('word deadline')).expect({
+      in: { up: 'staying' },
+      does: [hangUp('display:0', 'the server let it go, but to nowhere')],
+      context: { letGo: [] },
+      waits: [],
+    });
+  });
+});
+
+test('nothing of the chart is left untested', () => expect(untouched(sessionClient)).toEqual([]));
