@@ -20,6 +20,7 @@ export * from './header.ts';
 export * from './inputs.ts';
 export * from './link.ts';
 export * from './main.ts';
+export * from './meanings.ts';
 export * from './migrate-data.ts';
 
 /** The channels that are declared, under their words. */
