@@ -125,6 +125,8 @@ export class HandoverBook {
     );
     const move = known ?? this.begin(record.at, record.seq, record.scheme);
     move.lanes.client.party = client;
+    // From here on the client tells how it goes.
+    Object.assign(move, { fellBack: false, outcome: 'under way', endedAt: undefined });
     move.lanes.client.session = client;
     move.lanes.source.address = record.from;
     move.lanes.target.address = record.to;
@@ -221,7 +223,7 @@ export class HandoverBook {
     if (move.lanes.client.party !== undefined) return;
     move.scheme = textIn(record.context, 'scheme') ?? move.scheme;
     if (label === 'linked') move.linkedAt = record.at;
-    else if (label === 'not linked') move.fellBack = true;
+    else if (label === 'not linked') move.fellBack = move.announced !== 'switch-host';
     else if (label === 'departed') this.end(move, 'switched', record.at);
     else if (label === 'stayed') this.end(move, 'cancelled', record.at);
     else if (label === 'overdue') this.end(move, 'failed', record.at);
@@ -230,7 +232,7 @@ export class HandoverBook {
   private timer(move: HandOver, record: FeedRecord & { kind: 'timer' }): void {
     const lane = laneNames.find((name) => {
       const { supervisor } = move.lanes[name];
-      return supervisor !== undefined && (record.actor === supervisor || record.actor.startsWith(`${supervisor}/`));
+      return supervisor !== undefined && record.actor === supervisor;
     });
     if (lane === undefined) return;
     this.touch(move, record);

@@ -260,8 +260,14 @@ export class Hub {
   pictures(): Picture[] {
     const at = this.now();
     return [...this.painters].flatMap(([party, paint]) => {
-      const picture = paint();
-      return picture === undefined ? [] : [{ ...picture, party, at }];
+      try {
+        const picture = paint();
+        return picture === undefined ? [] : [{ ...picture, party, at }];
+      } catch {
+        // A painter that fails is asked no more; looking must end no program.
+        this.painters.delete(party);
+        return [];
+      }
     });
   }
 

@@ -4,9 +4,9 @@
 export interface Bgrx {
   readonly width: number;
   readonly height: number;
-  readonly pixels: Uint8Array;
-  /** Bytes from one row to the next; default `width * 4`. */
-  readonly stride?: number;
+  /** Bytes from one row to the next. */
+  readonly stride: number;
+  readonly data: Uint8Array;
 }
 
 /** RGBA, at most `most` pixels wide. The picture is only read. */
@@ -14,16 +14,15 @@ export function thumbnail(picture: Bgrx, most: number): { width: number; height:
   const scale = Math.max(1, picture.width / most);
   const width = Math.max(1, Math.round(picture.width / scale));
   const height = Math.max(1, Math.round(picture.height / scale));
-  const stride = picture.stride ?? picture.width * 4;
   const pixels = new Uint8Array(width * height * 4);
   let to = 0;
   for (let y = 0; y < height; y++) {
-    const row = Math.min(picture.height - 1, Math.floor((y + 0.5) * scale)) * stride;
+    const row = Math.min(picture.height - 1, Math.floor((y + 0.5) * scale)) * picture.stride;
     for (let x = 0; x < width; x++, to += 4) {
       const from = row + Math.min(picture.width - 1, Math.floor((x + 0.5) * scale)) * 4;
-      pixels[to] = picture.pixels[from + 2] ?? 0;
-      pixels[to + 1] = picture.pixels[from + 1] ?? 0;
-      pixels[to + 2] = picture.pixels[from] ?? 0;
+      pixels[to] = picture.data[from + 2] ?? 0;
+      pixels[to + 1] = picture.data[from + 1] ?? 0;
+      pixels[to + 2] = picture.data[from] ?? 0;
       pixels[to + 3] = 255;
     }
   }
