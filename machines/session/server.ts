@@ -7,15 +7,16 @@ import { type Caps, hasCap, MainCap } from '../../src/protocol/capabilities.ts';
 import { ChannelType } from '../../src/protocol/constants.ts';
 import { LinkErrorCode } from '../../src/protocol/link.ts';
 import type { MainReceived } from '../../src/protocol/main.ts';
-import type {
-  Address,
-  Agreed,
-  ChannelNews,
-  Destination,
-  LinkName,
-  MigrationTell,
-  Scheme,
-  SessionCommand,
+import {
+  type Address,
+  type Agreed,
+  type ChannelNews,
+  type Destination,
+  type LinkName,
+  type MigrationTell,
+  type Scheme,
+  type SessionCommand,
+  schemes,
 } from '../contract.ts';
 import { cursorServer } from '../cursor/server.ts';
 import { displayServer } from '../display/server.ts';
@@ -81,15 +82,15 @@ const mainAddress = 'main:0';
 const word = (channel: Address) => channel.slice(0, channel.indexOf(':')) as ServerChannel | 'main';
 
 /** The best scheme, no better than `best`, that both ends are capable of and that may be used (spec §3.0). */
-const schemeFor = ({ mainCaps, schemes }: SessionServerContext, best: Scheme): Scheme => {
+const schemeFor = ({ mainCaps, schemes: allowed }: SessionServerContext, best: Scheme): Scheme => {
   const capable: Record<Scheme, boolean> = {
     seamless: hasCap(mainCaps, MainCap.seamlessMigrate) && hasCap(mainCaps, MainCap.agentConnectedTokens),
     'early-link': hasCap(mainCaps, MainCap.earlyLink),
     'semi-seamless': hasCap(mainCaps, MainCap.semiSeamlessMigrate),
     'switch-host': true,
   };
-  const from = schemes.indexOf(best);
-  return schemes.slice(Math.max(0, from)).find((scheme) => capable[scheme]) ?? 'switch-host';
+  const noBetter = schemes.slice(schemes.indexOf(best));
+  return noBetter.find((scheme) => allowed.includes(scheme) && capable[scheme]) ?? 'switch-host';
 };
 
 const expectsAnswer = (scheme: Scheme) => scheme === 'seamless' || scheme === 'semi-seamless';
