@@ -373,6 +373,13 @@ export const supervisor = setup({
         'letting clients go': {
           entry: 'tell every session how it ended',
           always: { guard: 'every session has departed', target: 'guest is away' },
+          on: {
+            /** It is back before the last client has left: those who are still leaving have a deadline of their own. */
+            'api.guest_arrived': {
+              target: 'guest is here',
+              actions: ['report that every client has left', 'forget the destination'],
+            },
+          },
           after: { 'departure deadline': 'guest is away' },
         },
         'taking it back': {
