@@ -31,7 +31,7 @@ const flags = {
 } as const;
 
 /** What a picture at the end waits for: so long without a change, but not longer than that. Milliseconds. */
-const stillness = { quiet: 200, most: 3_000 } as const;
+const stillness = { quiet: 200, most: 1_000 } as const;
 
 export const connect = verb({
   name: 'connect',

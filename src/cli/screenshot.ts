@@ -40,6 +40,8 @@ async function run(values: Values<typeof flags>, words: readonly string[], termi
   const client = openClient({ ...target.options, channels: ['display'], log: () => {} });
   const most = values.timeout ?? 10_000;
   const interrupt = terminal.stopped.aborted ? of(true) : fromEvent(terminal.stopped, 'abort').pipe(map(() => true));
+  let isClosed = false;
+  client.events.subscribe({ complete: () => (isClosed = true) });
   const failed = (why: string) => new SumacError('session', `${target.name}: ${why}`);
   try {
     const outcome = await firstValueFrom(
@@ -59,6 +61,6 @@ async function run(values: Values<typeof flags>, words: readonly string[], termi
     for (const line of undrawnLines(client)) terminal.err(plain(line));
     return 0;
   } finally {
-    client.close();
+    if (!isClosed) client.close();
   }
 }

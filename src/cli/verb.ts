@@ -53,8 +53,9 @@ export function readArguments<F extends Flags>(
   for (const token of tokensOf(flags, args)) {
     if (token.kind === 'positional') words.push(token.value);
     else if (token.kind === 'option') {
-      if (values[token.name] !== undefined) throw new UsageError(`${token.rawName} was given twice`);
-      values[token.name] = readFlag(flags, token);
+      const value = readFlag(flags, token);
+      if (Object.hasOwn(values, token.name)) throw new UsageError(`${token.rawName} was given twice`);
+      values[token.name] = value;
     }
   }
   if (words.length > wanted.length)
