@@ -133,8 +133,11 @@ export const sessionClient = setup({
       if (channel === mainAddress) enqueue.assign({ mainCaps: agreed.channelCaps });
       enqueue.sendTo(channel, { type: 'link.attach', link, agreed, beginning: 'fresh' });
     }),
-    'remember that it is up': assign(({ context, event }) =>
-      event.type === 'channel.up' ? { up: [...context.up.filter((c) => c !== event.channel), event.channel] } : {},
+    /** INVARIANT: what is up is a child. News of one that was left at another host may still be under way. */
+    'remember that it is up': assign(({ context, event, self }) =>
+      event.type === 'channel.up' && self.getSnapshot().children[event.channel] !== undefined
+        ? { up: [...context.up.filter((c) => c !== event.channel), event.channel] }
+        : {},
     ),
     'remember that it is down': assign(({ context, event }) =>
       event.type === 'channel.down' ? { up: context.up.filter((c) => c !== event.channel) } : {},
