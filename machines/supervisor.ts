@@ -2,7 +2,7 @@
  * The root of a server: takes links in, gives each to the session that it names, and leads all sessions through a move of
  * the guest. A session's end is its own; nothing that a session or a link does ends the server.
  */
-import { assign, emit, enqueueActions, setup } from 'xstate';
+import { type AnyActorRef, assign, emit, enqueueActions, setup } from 'xstate';
 import { LinkErrorCode } from '../src/protocol/link.ts';
 import type { ActorDone, Address, Agreed, Destination, LinkAsks, LinkFate, LinkName, Scheme } from './contract.ts';
 import { linkServer } from './link/server.ts';
@@ -27,6 +27,8 @@ export type SupervisorEvent =
   | { type: 'api.migrate_end'; completed: boolean }
   /** The guest runs here, after a move or at the start. */
   | { type: 'api.guest_arrived' }
+  /** The guest that clients are linked ahead of will not come. */
+  | { type: 'api.guest_lost' }
   | { type: 'api.disconnect'; reason: string }
   | ActorDone;
 
@@ -61,6 +63,9 @@ export interface SupervisorContext extends SupervisorInput {
   readonly completed: boolean;
 }
 
+/** INVARIANT: nothing is sent to a child that is gone. XState ends the sender of such an event, and here that is the server. */
+const isThere = (self: AnyActorRef, child: string): boolean => self.getSnapshot().children[child] !== undefined;
+
 const without = <T>(list: readonly T[], one: T): readonly T[] => list.filter((other) => other !== one);
 
 export const supervisor = setup({
@@ -76,8 +81,8 @@ export const supervisor = setup({
       if (event.type !== 'link.accepted') return;
       enqueue.spawnChild('link', { id: event.link, input: { link: event.link, nonce: event.nonce } });
     }),
-    'admit a main link': enqueueActions(({ context, event, enqueue }) => {
-      if (event.type !== 'link.asks') return;
+    'admit a main link': enqueueActions(({ context, event, enqueue, self }) => {
+      if (event.type !== 'link.asks' || !isThere(self, event.link)) return;
       enqueue.assign({ waiting: { ...context.waiting, [event.link]: { session: null, asked: event } } });
       enqueue.sendTo(event.link, { type: 'link.admit' });
     }),
@@ -87,11 +92,11 @@ export const supervisor = setup({
       enqueue.assign({ waiting: { ...context.waiting, [event.link]: { session, asked: event } } });
       enqueue.sendTo(session, { type: 'session.asks', channel: event.channel, link: event.link });
     }),
-    'deny the link': enqueueActions(({ event, enqueue }, params: { code: number; reason: string }) => {
-      if ('link' in event) enqueue.sendTo(event.link, { type: 'link.deny', ...params });
+    'deny the link': enqueueActions(({ event, enqueue, self }, params: { code: number; reason: string }) => {
+      if ('link' in event && isThere(self, event.link)) enqueue.sendTo(event.link, { type: 'link.deny', ...params });
     }),
     'pass the decision on': enqueueActions(({ event, enqueue, self }) => {
-      if (event.type !== 'session.decides' || self.getSnapshot().children[event.link] === undefined) return;
+      if (event.type !== 'session.decides' || !isThere(self, event.link)) return;
       enqueue.sendTo(
         event.link,
         event.code === LinkErrorCode.ok
@@ -100,7 +105,7 @@ export const supervisor = setup({
       );
     }),
     'begin a session': enqueueActions(({ context, event, enqueue }) => {
-      if (event.type !== 'link.up') return;
+      if (event.type !== 'link.up' || context.waiting[event.link] === undefined) return;
       const { asked } = context.waiting[event.link]!;
       const session = `session:${context.counted + 1}`;
       const connectionId = asked.connectionId || asked.nonce;
@@ -122,9 +127,9 @@ export const supervisor = setup({
       });
       enqueue.emit({ type: 'report', news: { event: 'session', session, state: 'up', connectionId } });
     }),
-    'give the link to its session': enqueueActions(({ context, event, enqueue }) => {
+    'give the link to its session': enqueueActions(({ context, event, enqueue, self }) => {
       if (event.type !== 'link.up') return;
-      const { session } = context.waiting[event.link]!;
+      const session = context.waiting[event.link]?.session ?? null;
       if (session !== null && context.sessions.some((known) => known.session === session)) {
         enqueue.sendTo(session, {
           type: 'session.linked',
@@ -132,7 +137,7 @@ export const supervisor = setup({
           link: event.link,
           agreed: event.agreed,
         });
-      } else {
+      } else if (isThere(self, event.link)) {
         enqueue.sendTo(event.link, { type: 'link.drop', reason: 'its session is over' });
       }
     }),
@@ -158,9 +163,7 @@ export const supervisor = setup({
       if (known === undefined) return;
       const orphans = Object.entries(context.waiting).filter(([, { session }]) => session === over.session);
       for (const [link] of orphans) {
-        if (self.getSnapshot().children[link] !== undefined) {
-          enqueue.sendTo(link, { type: 'link.drop', reason: 'its session is over' });
-        }
+        if (isThere(self, link)) enqueue.sendTo(link, { type: 'link.drop', reason: 'its session is over' });
       }
       enqueue.assign({
         sessions: context.sessions.filter(({ session }) => session !== over.session),
@@ -228,6 +231,9 @@ export const supervisor = setup({
     'send it after the guest': enqueueActions(({ context, enqueue }) => {
       const session = context.sessions.at(-1)!.session;
       enqueue.sendTo(session, { type: 'migration.end', completed: true, destination: context.destination! });
+    }),
+    'tell every session that the guest is lost': enqueueActions(({ context, enqueue }) => {
+      for (const { session } of context.sessions) enqueue.sendTo(session, { type: 'guest.lost' });
     }),
     'end every session': enqueueActions(({ context, event, enqueue }) => {
       if (event.type !== 'api.disconnect') return;
@@ -333,6 +339,7 @@ export const supervisor = setup({
         },
         'session.arrived': { actions: 'report the arrival' },
         'api.disconnect': { actions: 'end every session' },
+        'api.guest_lost': { actions: 'tell every session that the guest is lost' },
       },
     },
     /** Where the guest is, and the clients with it (spec §4). */

@@ -54,6 +54,8 @@ export type SessionServerEvent =
   | { type: 'session.linked'; channel: Address; link: LinkName; agreed: Agreed }
   | { type: 'link.lost'; link: LinkName; channel: Address }
   | { type: 'link.spoke'; link: LinkName }
+  /** The guest will not come here; a client that waits for it may hold its links for ever. */
+  | { type: 'guest.lost' }
   /** The guest is about to move: `scheme` is the best that may be used. */
   | { type: 'migration.offer'; destination: Destination; scheme: Scheme }
   | { type: 'migration.end'; completed: boolean; destination: Destination }
@@ -263,6 +265,14 @@ export const sessionServer = setup({
     'client is arriving': ({ context }) => context.arriving,
     'a move waits to be told': ({ context }) => context.offer !== null,
     'guest has moved': ({ event }) => event.type === 'migration.end' && event.completed,
+    'only main would be left': ({ context, event }) => {
+      const others = context.linked.length - 1 + Object.keys(context.reserved).length;
+      const mattered =
+        event.type === 'link.lost'
+          ? context.reserved[event.link] !== undefined
+          : event.type === 'channel.down' && context.linked.includes(event.channel);
+      return mattered && others === 1;
+    },
     'it is main': ({ event }) => 'channel' in event && event.channel === mainAddress,
     'channel is free': ({ context, event }) =>
       event.type === 'session.asks' &&
@@ -340,8 +350,19 @@ export const sessionServer = setup({
       on: {
         'session.linked': { actions: 'park the link' },
         'target.begin': { actions: 'begin the parked channel' },
-        'link.lost': { actions: ['forget the link', 'pass it on to the target'] },
+        'link.lost': [
+          {
+            guard: 'only main would be left',
+            target: 'over',
+            actions: { type: 'remember the reason', params: { reason: 'the client went back to the source' } },
+          },
+          { actions: ['forget the link', 'pass it on to the target'] },
+        ],
         'link.spoke': { actions: 'pass it on to the target' },
+        'guest.lost': {
+          target: 'over',
+          actions: { type: 'remember the reason', params: { reason: 'the guest did not come' } },
+        },
         /** The next move is told when this one is over (spec §5.3). */
         'migration.offer': { actions: 'remember the move' },
         'migration.end': [
@@ -362,6 +383,15 @@ export const sessionServer = setup({
             guard: 'it is main',
             target: 'over',
             actions: ['report the channel', { type: 'remember the reason', params: ({ event }) => event }],
+          },
+          /** spice-gtk forgets its main link to a target when it stays at the source. */
+          {
+            guard: 'only main would be left',
+            target: 'over',
+            actions: [
+              'report the channel',
+              { type: 'remember the reason', params: { reason: 'the client went back to the source' } },
+            ],
           },
           { actions: ['forget the channel', 'report the channel', 'pass it on to the target'] },
         ],

@@ -320,6 +320,7 @@ export class VirtualMachine {
       onFailed: (error) => {
         this.options.log?.(`the guest did not arrive: ${error.message}`);
         this.tellArrival('failed');
+        this.attempt('guest lost', () => this.spice.guestLost());
       },
       onArrived: ({ running }) => {
         this.state = 'paused';

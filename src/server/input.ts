@@ -32,10 +32,10 @@ export class Input {
       } else if (state.type === 'ended') this.hosts.delete(host);
     });
     host.messages.subscribe((message) => {
-      const event = inputOf(message);
-      if (event === undefined) return;
-      if (event.type === 'motion' || event.type === 'position') this.acknowledge(host, 1);
-      this.all.next(event);
+      for (const event of inputOf(message)) {
+        if (event.type === 'motion' || event.type === 'position') this.acknowledge(host, 1);
+        this.all.next(event);
+      }
     });
   }
 
@@ -57,28 +57,38 @@ export class Input {
   }
 }
 
-function inputOf({ type, body }: { type: string; body: any }): GuestInput | undefined {
+function inputOf({ type, body }: { type: string; body: any }): readonly GuestInput[] {
   switch (type) {
     case 'msgc.key_down':
-      return { type: 'key', code: body.code, down: true };
+      return [{ type: 'key', code: body.code, down: true }];
     case 'msgc.key_up':
-      return { type: 'key', code: body.code, down: false };
-    case 'msgc.key_scancode': {
-      const data = body.data as Uint8Array;
-      const code = data.reduce((sum, byte, i) => (i < 4 ? sum | (byte << (8 * i)) : sum), 0) >>> 0;
-      return { type: 'key', code, down: ((data.at(-1) ?? 0) & 0x80) === 0 };
-    }
+      return [{ type: 'key', code: body.code, down: false }];
+    case 'msgc.key_scancode':
+      return scanCodes(body.data);
     case 'msgc.key_modifiers':
-      return { type: 'modifiers', modifiers: body.modifiers };
+      return [{ type: 'modifiers', modifiers: body.modifiers }];
     case 'msgc.mouse_motion':
-      return { type: 'motion', dx: body.dx, dy: body.dy, buttons: body.buttonsState };
+      return [{ type: 'motion', dx: body.dx, dy: body.dy, buttons: body.buttonsState }];
     case 'msgc.mouse_position':
-      return { type: 'position', x: body.x, y: body.y, buttons: body.buttonsState, display: body.displayId };
+      return [{ type: 'position', x: body.x, y: body.y, buttons: body.buttonsState, display: body.displayId }];
     case 'msgc.mouse_press':
-      return { type: 'button', button: body.button, down: true, buttons: body.buttonsState };
+      return [{ type: 'button', button: body.button, down: true, buttons: body.buttonsState }];
     case 'msgc.mouse_release':
-      return { type: 'button', button: body.button, down: false, buttons: body.buttonsState };
+      return [{ type: 'button', button: body.button, down: false, buttons: body.buttonsState }];
     default:
-      return undefined;
+      return [];
   }
+}
+
+/** Cuts a run of set 1 scan codes into keys: 0xE0 begins a code of two bytes, 0xE1 one of three. */
+function scanCodes(bytes: Uint8Array): GuestInput[] {
+  const keys: GuestInput[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const length = bytes[at] === 0xe0 ? 2 : bytes[at] === 0xe1 ? 3 : 1;
+    const code = bytes.subarray(at, at + length);
+    const down = (code.at(-1)! & 0x80) === 0;
+    keys.push({ type: 'key', code: code.reduce((sum, byte, i) => sum | (byte << (8 * i)), 0), down });
+    at += length;
+  }
+  return keys;
 }

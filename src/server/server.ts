@@ -226,6 +226,11 @@ export class Server implements Console, Spice {
     this.system.root.send({ type: 'api.guest_arrived' } as never);
   }
 
+  /** The guest that was to move here will not come: clients that are linked ahead of it are let go. */
+  guestLost(): void {
+    this.system.root.send({ type: 'api.guest_lost' } as never);
+  }
+
   /** Channels that clients have open. */
   channels(): readonly OpenConnection[] {
     return this.connections.open;
@@ -391,9 +396,11 @@ export class Server implements Console, Spice {
   private load(host: ChannelHost, data: Uint8Array): void {
     switch (addressWord(host.channel)) {
       case 'display':
-        return this.display.load(host, readMigrateData('display', data));
+        this.display.load(host, readMigrateData('display', data));
+        break;
       case 'inputs':
-        return this.keyboardAndMouse.load(host, readMigrateData('inputs', data));
+        this.keyboardAndMouse.load(host, readMigrateData('inputs', data));
+        break;
       default:
         readMigrateData('main', data);
     }

@@ -152,6 +152,8 @@ export interface Spice {
   migrateEnd(completed: boolean): void;
   /** At a target: the guest is here and about to run. */
   guestArrived(): void;
+  /** At a target: the guest will not come. */
+  guestLost(): void;
   readonly addresses: { readonly host: string; readonly port?: number; readonly tlsPort?: number };
   channels(): readonly OpenChannel[];
   readonly events: Observable<SpiceEvent>;

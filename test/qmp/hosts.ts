@@ -49,6 +49,7 @@ export function createFakeSpice(): FakeSpice {
       if (completed) spice.events.next({ event: 'migrate_end_complete', completed, overdue: 0 });
     },
     guestArrived: () => void spice.told.push('guest_arrived'),
+    guestLost: () => void spice.told.push('guest_lost'),
   };
   return spice;
 }

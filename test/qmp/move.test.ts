@@ -214,7 +214,7 @@ describe('a move that is given up', () => {
     await until(() => ended(target));
     expect(target.said()).toEqual(['MIGRATION active', 'MIGRATION failed']);
     expect([target.machine.runState, target.card.running]).toEqual(['inmigrate', false]);
-    expect(target.spice.told).toEqual([]);
+    expect(target.spice.told).toEqual(['guest_lost']);
     source.machine.cancel();
     expect(source.said()).toHaveLength(4);
   });
@@ -460,7 +460,7 @@ describe('a target', () => {
     expect([target.card.running, target.card.state.ticks]).toEqual([false, 5_000]);
     source.socket.destroy();
     await until(() => target.said().includes('MIGRATION failed'));
-    expect(target.spice.told).toEqual([]);
+    expect(target.spice.told).toEqual(['guest_lost']);
     await stillWorks(target);
   });
 

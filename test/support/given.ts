@@ -83,10 +83,10 @@ export interface Expected {
   readonly ended?: boolean;
 }
 
-type Wait = Extract<Effect, { kind: 'wait' }>;
+export type Wait = Extract<Effect, { kind: 'wait' }>;
 
 /** What goes on around a chart, as far as its effects tell. */
-interface Around {
+export interface Around {
   readonly waits: readonly Wait[];
   /** Actors that run, by id: the word each was begun as. */
   readonly actors: Readonly<Record<string, string>>;
@@ -100,7 +100,8 @@ const unnamed = (id: string) => /^\d+\./.test(id);
 export class Story<M extends AnyStateMachine> {
   private readonly chart: M;
   private readonly fold: Fold<M>;
-  private readonly around: Around;
+  /** What runs and what is waited for. */
+  readonly around: Around;
   readonly snapshot: AnyMachineSnapshot;
   /** What was done since the last `given`, `after` or `when`. */
   readonly acts: readonly Act[];

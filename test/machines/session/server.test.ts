@@ -89,6 +89,7 @@ const begun = given(sessionServer, input());
 const serving = begun.after(asks('display:0', 'link:2'), linked('display:0', 'link:2'));
 const arriving = given(sessionServer, input({ arriving: true }));
 const parked = arriving.after(asks('display:0', 'link:2'), linked('display:0', 'link:2'));
+const parkedTwice = parked.after(asks('inputs:0', 'link:3'), linked('inputs:0', 'link:3'));
 const moving = serving.after(offer('seamless'));
 const stayed: MigrationSourceOutcome = { outcome: 'stayed', scheme: 'seamless' };
 
@@ -264,10 +265,43 @@ describe('a client that came ahead of the guest', () => {
     const tried = parked.when(asks('display:0', 'link:3'), lost('display:0', 'link:3'));
     tried.expect({ does: [denied('link:3'), tells('target', lost('display:0', 'link:3'))] });
     tried.when(asks('display:0', 'link:4')).expect({ does: [denied('link:4')] });
-    parked
+    parkedTwice
       .after(lost('display:0', 'link:2'))
       .when(asks('display:0', 'link:4'))
       .expect({ does: [decides('link:4', LinkErrorCode.ok)] });
+  });
+
+  test('has gone back when only its main link is left, whether it says so or not', () => {
+    const back = 'the client went back to the source';
+    parkedTwice.when(lost('display:0', 'link:2')).expect({
+      in: 'arriving',
+      does: [tells('target', lost('display:0', 'link:2'))],
+    });
+    parkedTwice
+      .after(lost('display:0', 'link:2'))
+      .when(lost('inputs:0', 'link:3'))
+      .expect({ ...over(back), does: [ends('target'), hangUp('main:0', back), isOver(back), ends('main:0')] });
+    const begunOne = parked.after(beginParked('display:0', 'link:2', 'migrate data'));
+    begunOne.when(down('display:0')).expect({
+      ...over(back),
+      does: [
+        ends('target'),
+        isDown('display:0'),
+        hangUp('main:0', back),
+        hangUp('display:0', back),
+        isOver(back),
+        ends('main:0'),
+        ends('display:0'),
+      ],
+    });
+  });
+
+  test('is let go when the guest will not come', () => {
+    const why = 'the guest did not come';
+    parked
+      .when({ type: 'guest.lost' })
+      .expect({ ...over(why), does: [ends('target'), hangUp('main:0', why), isOver(why), ends('main:0')] });
+    serving.when({ type: 'guest.lost' }).expect({ in: { serving: 'staying' } });
   });
 
   test('is led by its hand-over', () => {
@@ -296,7 +330,7 @@ describe('a client that came ahead of the guest', () => {
   });
 
   test('may lose a channel and link it again before its state has come', () => {
-    const lone = parked.after(beginParked('display:0', 'link:2', 'migrate data')).when(down('display:0'));
+    const lone = parkedTwice.after(beginParked('display:0', 'link:2', 'migrate data')).when(down('display:0'));
     lone.expect({ in: 'arriving', does: [isDown('display:0'), tells('target', down('display:0'))] });
     lone
       .after(asks('display:0', 'link:6'), linked('display:0', 'link:6'))
