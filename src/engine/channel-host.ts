@@ -6,6 +6,7 @@ import { Subject } from 'rxjs';
 import type { AnyActorRef, AnyMachineSnapshot } from 'xstate';
 import type { ChannelCommand, Keep, LinkName } from '../../machines/contract.ts';
 import { SumacError } from '../errors.ts';
+import type { Origin } from '../journal/record.ts';
 import { addressWord } from '../protocol/address.ts';
 import {
   type AnyMessage,
@@ -47,6 +48,12 @@ export interface ChannelServices {
 const mostHeld = 4 * 1024 * 1024;
 
 const listNumber = 8;
+
+/** What is said to a peer that broke the rules, before it is hung up on. `at`: milliseconds of the engine's clock. */
+export const farewell = (side: Side, at: number): AnyMessage => ({
+  type: `${prefix[side]}.disconnecting`,
+  body: { timeStamp: BigInt(Math.round(at * 1e6)), reason: LinkErrorCode.invalidData },
+});
 
 export class ChannelHost implements Host {
   /** "display:0" */
@@ -95,7 +102,8 @@ export class ChannelHost implements Host {
     this.services = services;
     this.protocol = channels[addressWord(this.channel) as keyof typeof channels];
     this.plane = new DataPlane(side, this.protocol.name, () => Math.round(system.clock.now() * 1000), {
-      send: (message) => this.transmit(message),
+      // Whether to ping is the application's choice; all else follows from what was received.
+      send: (message) => this.transmit(message, message.type === 'msg.ping' ? 'application' : 'plane'),
       waitFor: (list) => this.waitFor(list),
     });
     actor.subscribe(() => this.letOutWhatWasHeld());
@@ -110,7 +118,7 @@ export class ChannelHost implements Host {
   send(message: AnyMessage): boolean {
     this.lookAtGate();
     if (this.speaking) {
-      this.transmit(message);
+      this.transmit(message, 'application');
       return true;
     }
     if (this.side === 'server' || this.ended || this.link === undefined || this.heldBytes > mostHeld) return false;
@@ -150,7 +158,7 @@ export class ChannelHost implements Host {
   obey(command: ChannelCommand): void {
     switch (command.type) {
       case 'send':
-        this.transmit(command.message);
+        this.transmit(command.message, 'chart');
         break;
       case 'attach':
         this.take(command.link, 'restart');
@@ -166,7 +174,9 @@ export class ChannelHost implements Host {
         this.carried = command.data;
         break;
       case 'send carried':
-        if (this.carried !== undefined) this.transmit({ type: 'msgc.migrate_data', body: { data: this.carried } });
+        if (this.carried !== undefined) {
+          this.transmit({ type: 'msgc.migrate_data', body: { data: this.carried } }, 'chart');
+        }
         this.carried = undefined;
         break;
       case 'give back':
@@ -186,13 +196,12 @@ export class ChannelHost implements Host {
       case 'ready':
         this.states.next({ type: 'ready', afresh: command.afresh });
         break;
-      case 'violation':
+      case 'violation': {
         this.system.log(`${this.address}: closed: ${command.reason}`);
-        this.transmit({
-          type: `${prefix[this.side]}.disconnecting`,
-          body: { timeStamp: BigInt(Math.round(this.system.clock.now() * 1e6)), reason: LinkErrorCode.invalidData },
-        });
+        const at = this.system.clock.now();
+        this.transmit(farewell(this.side, at), 'chart', at);
         break;
+      }
     }
   }
 
@@ -214,6 +223,10 @@ export class ChannelHost implements Host {
     const link = this.asking ? this.system.links.borrow(name) : this.system.links.take(name);
     this.link = name;
     this.pipe = link?.pipe;
+    this.system.write({
+      ...{ kind: 'link', at: this.system.clock.now(), actor: this.address, link: name },
+      ...(link === undefined ? { found: false } : { found: true, mini: link.agreed.miniHeader }),
+    });
     if (link === undefined) {
       queueMicrotask(() => this.inform({ type: 'plane.closed', link: name, reason: 'the link is gone' }));
       return;
@@ -221,7 +234,7 @@ export class ChannelHost implements Host {
     this.mini = link.agreed.miniHeader;
     this.peerCaps = link.agreed.channelCaps;
     this.plane.begin(serials);
-    const deframer = new Deframer(this.mini, longestBody[this.peer], (number, body, subList) =>
+    const deframer = new Deframer(this.mini, longestBody(this.peer, this.protocol.name), (number, body, subList) =>
       this.onFrame(number, body, subList),
     );
     this.deframer = deframer;
@@ -264,7 +277,7 @@ export class ChannelHost implements Host {
     const { system } = this;
     const at = system.clock.now();
     if (system.journal !== undefined) {
-      system.write({ kind: 'wire', at, actor: this.address, link, direction: 'in', bytes: chunk.slice() });
+      system.write({ kind: 'wire', at, actor: this.address, link, direction: 'in', bytes: chunk });
     }
     try {
       deframer.push(chunk);
@@ -330,7 +343,7 @@ export class ChannelHost implements Host {
     });
   }
 
-  private transmit(message: AnyMessage): void {
+  private transmit(message: AnyMessage, from: Origin, when?: number): void {
     const { pipe } = this;
     if (pipe === undefined) return;
     const { number, body } = encodeMessage(this.protocol, this.side, message);
@@ -338,8 +351,8 @@ export class ChannelHost implements Host {
     const bytes = frame(this.mini, this.plane.sent, number, body);
     const { system } = this;
     if (system.journal !== undefined) {
-      const at = system.clock.now();
-      system.write({ kind: 'wire', at, actor: this.address, link: this.link!, direction: 'out', bytes: bytes.slice() });
+      const at = when ?? system.clock.now();
+      system.write({ kind: 'wire', at, actor: this.address, link: this.link!, direction: 'out', from, bytes });
     }
     pipe.write(bytes);
   }
@@ -388,7 +401,7 @@ export class ChannelHost implements Host {
     const held = this.held;
     this.held = [];
     this.heldBytes = 0;
-    for (const message of held) this.transmit(message);
+    for (const message of held) this.transmit(message, 'application');
   }
 
   private noteRoom(): void {

@@ -251,6 +251,13 @@ describe('sub-messages', () => {
     expect(() => readSubMessages(bytes('ffff 00000000'), 0)).toThrow(WireError);
     expect(() => readSubMessages(bytes('0100 06000000 0500 ffffffff'), 0)).toThrow(WireError);
   });
+
+  it('are never more than the bytes that came', () => {
+    const twice = '0200 0a000000 0a000000 0500 04000000 01020304';
+    expect(() => readSubMessages(bytes(twice), 0)).not.toThrow();
+    const thrice = '0300 0e000000 0e000000 0e000000 0500 04000000 01020304';
+    expect(() => readSubMessages(bytes(thrice), 0)).toThrow(/over each other/);
+  });
 });
 
 describe('agent messages', () => {
