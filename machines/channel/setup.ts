@@ -122,7 +122,6 @@ export function channelSetup<C extends Channel, S extends Side, Own extends { ty
       'close the source': emit((): ChannelCommand<Out> => ({ type: 'close previous' })),
       'stop using the source': emit((): ChannelCommand<Out> => ({ type: 'close', reason: 'the guest has moved' })),
       'keep the primary': emit((): ChannelCommand<Out> => ({ type: 'reset', keep: 'primary' })),
-      'keep nothing': emit((): ChannelCommand<Out> => ({ type: 'reset', keep: 'nothing' })),
       'say what the session says': emit(
         ({ event }): ChannelCommand<Out> => ({
           type: 'send',
