@@ -82,7 +82,7 @@ abstract class LinkHost implements Host {
           actor: this.address,
           link: this.link,
           direction: 'in',
-          bytes: chunk.slice(),
+          bytes: chunk,
         });
         this.queue.push(chunk);
         if (this.queue.length > readAhead) pipe.pause();
@@ -100,7 +100,8 @@ abstract class LinkHost implements Host {
       actor: this.address,
       link: this.link,
       direction: 'out',
-      bytes: bytes.slice(),
+      from: 'chart',
+      bytes,
     });
     this.pipe?.write(bytes);
   }

@@ -2,8 +2,13 @@
 import type { Entry, JournalRecord } from './record.ts';
 
 export interface Journal {
-  /** Takes a record in. It must not keep arrays that the caller goes on using: the caller hands over copies. */
+  /**
+   * Takes a record in, at once and without fail: what becomes of it, `durable` tells. The bytes of a wire record are the
+   * caller's again when this returns; everything else in it must not change any more.
+   */
   append(entry: Entry): void;
+  /** Resolves when all that was appended would outlive this program. Rejects when some of it would not. */
+  durable(): Promise<void>;
 }
 
 export interface ReadableJournal extends Journal {

@@ -13,12 +13,18 @@ export class MemoryJournal implements ReadableJournal {
   }
 
   append(entry: Entry): void {
-    this.records.push({ ...entry, seq: this.dropped + this.records.length + 1 } as JournalRecord);
+    const seq = this.dropped + this.records.length + 1;
+    this.records.push(entry.kind === 'wire' ? { ...entry, seq, bytes: entry.bytes.slice() } : { ...entry, seq });
     if (this.records.length > this.most * 2) {
       const excess = this.records.length - this.most;
       this.records.splice(0, excess);
       this.dropped += excess;
     }
+  }
+
+  /** Nothing here outlives the program, and nobody asks for it. */
+  durable(): Promise<void> {
+    return Promise.resolve();
   }
 
   *read(from = 1): Iterable<JournalRecord> {
