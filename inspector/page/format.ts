@@ -12,6 +12,7 @@ export function clock(at: number): string {
 /** "5.7 ms", "340 ms", "12.4 s", "3 min 20 s" */
 export function duration(ms: number): string {
   const size = Math.abs(ms);
+  if (size < 0.005) return '0 ms';
   if (size < 1) return `${ms.toFixed(2)} ms`;
   if (size < 100) return `${ms.toFixed(1)} ms`;
   if (size < 1_000) return `${Math.round(ms)} ms`;

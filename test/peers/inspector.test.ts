@@ -257,7 +257,7 @@ describe('one moment everywhere', () => {
     await page.getByRole('button', { name: 'One record on' }).click();
     await page.getByRole('button', { name: 'One record on' }).click();
     expect(await page.locator('.time-bar .clock').innerText()).not.toBe('');
-    await page.getByLabel('Speed').selectOption('10');
+    await page.getByLabel('Speed').selectOption('1');
     await page.getByRole('button', { name: 'Play' }).click();
     await page.waitForTimeout(500);
     await page.getByRole('button', { name: 'Pause' }).click();

@@ -33,6 +33,7 @@ export function ActorTree() {
         toggled,
         stopped,
         at: live ? undefined : at,
+        seq: state.seq,
         chosen: state.actor,
       }),
     [version, text, toggled, stopped, at, live, state.actor],
@@ -81,7 +82,9 @@ export function ActorTree() {
         onKeyDown={keys}
         row={(i) => <TreeRow key={rows[i]!.id} row={rows[i]!} onToggle={toggle} />}
       />
-      <p class="quiet foot">{count(store.actors.size)} actors</p>
+      <p class="quiet foot">
+        {count(rows.length)} shown of {count(store.actors.size)} actors
+      </p>
     </nav>
   );
 }
@@ -134,6 +137,7 @@ interface Wanted {
   readonly stopped: boolean;
   /** Undefined: now. */
   readonly at: number | undefined;
+  readonly seq: number;
   readonly chosen: string | undefined;
 }
 
@@ -141,9 +145,11 @@ function rowsOf(store: FeedStore, wanted: Wanted): Row[] {
   const { at } = wanted;
   const there = (actor: ActorInfo) => {
     if (wanted.stopped || actor.id === wanted.chosen) return true;
-    return at === undefined
-      ? actor.stoppedAt === undefined
-      : actor.startedAt <= at && (actor.stoppedAt ?? Infinity) >= at;
+    const { startedAt, stoppedAt = Number.POSITIVE_INFINITY } = actor;
+    if (at === undefined) return stoppedAt === Number.POSITIVE_INFINITY;
+    // It began later, but one of the same name may have been there then.
+    if (startedAt > at) return store.snapshotsAt(actor.id, wanted.seq).now?.status === 'active';
+    return stoppedAt >= at;
   };
   const children = new Map<string, ActorInfo[]>();
   const tops = new Map<string, ActorInfo | undefined>();

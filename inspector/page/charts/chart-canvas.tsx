@@ -120,7 +120,7 @@ export function ChartCanvas({ graph, active, taken }: ChartCanvasProps) {
       {/* biome-ignore lint/a11y/noStaticElementInteractions: a window on a drawing, with keys for all that the pointer does */}
       <div
         ref={frame}
-        class="canvas"
+        class="chart-window"
         // biome-ignore lint/a11y/noNoninteractiveTabindex: it takes keys
         tabIndex={0}
         onWheel={(event) => {

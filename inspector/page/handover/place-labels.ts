@@ -40,10 +40,10 @@ export function placeLabels(wishes: readonly LabelWish[], width: number): Placed
   const free = (x1: number, x2: number, y: number) =>
     x1 >= 0 && x2 <= width && taken.every((t) => x2 < t.x1 || x1 > t.x2 || Math.abs(t.y - y) >= lineHeight);
   for (const { wish, index } of order) {
-    const length = wish.text.length * charWidth + 6;
+    const length = wish.text.length * charWidth + 12;
     search: for (let y = wish.from; y <= wish.to; y += lineHeight) {
       for (const anchor of ['start', 'end'] as const) {
-        const x1 = anchor === 'start' ? wish.x + 4 : wish.x - 4 - length;
+        const x1 = anchor === 'start' ? wish.x + 4 : wish.x + 8 - length;
         if (!free(x1, x1 + length, y)) continue;
         taken.push({ x1, x2: x1 + length, y });
         placed.push({ index, text: wish.text, x: anchor === 'start' ? wish.x + 4 : wish.x - 4, y, anchor });
