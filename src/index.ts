@@ -25,6 +25,7 @@ export type { ClientPlayback, ClientRecord, Played, SoundFormat } from './client
 export { type Picture, Screen } from './client/surface.ts';
 export { type ConnectOptions, connect } from './connect.ts';
 export { type Clock, wallClock } from './engine/clock.ts';
+export { type Effect, type Fold, fold, type Step } from './engine/fold.ts';
 export { LinkError, SumacError, UsageError, WireError, type WireFault } from './errors.ts';
 export type { Journal, ReadableJournal } from './journal/journal.ts';
 export { MemoryJournal } from './journal/memory.ts';
