@@ -21,7 +21,11 @@ test('every TypeScript block of the README compiles', async () => {
     }
     await writeFile(
       join(folder, 'tsconfig.json'),
-      JSON.stringify({ extends: '../../tsconfig.json', include: ['*.ts'], compilerOptions: { noUnusedLocals: false } }),
+      JSON.stringify({
+        extends: '../../tsconfig.json',
+        include: ['*.ts', '../../src/**/*.d.ts'],
+        compilerOptions: { noUnusedLocals: false },
+      }),
     );
     const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
     const said = await promisify(execFile)(process.execPath, [tsc, '-p', folder], { cwd: root }).then(
