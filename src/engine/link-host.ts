@@ -76,6 +76,7 @@ abstract class LinkHost implements Host {
     this.pipe = pipe;
     pipe.take({
       onChunk: (chunk) => {
+        if (this.pipe !== pipe) return;
         this.system.write({
           kind: 'wire',
           at: this.system.clock.now(),
@@ -89,7 +90,9 @@ abstract class LinkHost implements Host {
         if (this.parked) this.heard();
         else this.readOn();
       },
-      onClosed: (error) => this.tell({ type: 'link.closed', reason: error?.message ?? 'the peer hung up' }),
+      onClosed: (error) => {
+        if (this.pipe === pipe) this.tell({ type: 'link.closed', reason: error?.message ?? 'the peer hung up' });
+      },
     });
   }
 
@@ -196,7 +199,10 @@ export class ClientLinkHost extends LinkHost {
 
   async perform(question: string, input: any, signal: AbortSignal): Promise<unknown> {
     if (question === 'encrypt ticket') return this.services.encryptTicket(input.pubKey);
-    this.pipe?.close();
+    // A second try, over TLS: what becomes of the first connection is of no interest any more.
+    const first = this.pipe;
+    this.pipe = undefined;
+    first?.close();
     this.queue.takeAll();
     const pipe = await this.services.dial(input.destination, input.secure, signal);
     if (signal.aborted) pipe.abort();

@@ -1,9 +1,10 @@
 /** What a program gets that imports the package, and connect() as it is for Node. */
+import { readFileSync } from 'node:fs';
 import { filter, firstValueFrom } from 'rxjs';
 import { describe, expect, test } from 'vitest';
 import * as sumac from '../../src/index.ts';
 
-const certs = new URL('../support/certs/', import.meta.url).pathname;
+const pem = (name: string) => readFileSync(new URL(`../support/certs/${name}`, import.meta.url), 'utf8');
 
 describe('the package', () => {
   test('exports what its README is about', () => {
@@ -88,18 +89,45 @@ describe('how it dials', () => {
     ]);
   });
 
-  test('never a plain port once the session is secure, even where the guest moves to a server that has one', async () => {
-    const { readFile } = await import('node:fs/promises');
-    const [ca, cert, key] = await Promise.all(
-      ['ca.pem', 'server.pem', 'server.key'].map((name) => readFile(certs + name, 'utf8')),
+  test('the TLS port for the channels that a server wants secured, and the plain one for the others', async () => {
+    const server = await sumac.createServer({
+      port: 0,
+      tlsPort: 0,
+      tls: { cert: pem('server.pem'), key: pem('server.key') },
+      secureChannels: ['main', 'inputs'],
+    });
+    const secured: Record<number, boolean> = {};
+    server.events.subscribe((event) => {
+      if (event.event === 'initialized') secured[event.channelType] = event.tls;
+    });
+    const { port, tlsPort } = server.addresses;
+    const client = sumac.connect({ uri: `spice://127.0.0.1?port=${port}&tls-port=${tlsPort}`, ca: pem('ca.pem') });
+    const up = new Set<string>();
+    await firstValueFrom(
+      client.events.pipe(
+        filter((event) => {
+          if (event.event === 'closed') throw new Error(event.reason);
+          return event.event === 'channel' && event.state === 'up' && up.add(event.channel).size === 6;
+        }),
+      ),
     );
-    const source = await sumac.createServer({ tlsPort: 0, tls: { cert: cert!, key: key! } });
-    const target = await sumac.createServer({ port: 0, tlsPort: 0, tls: { cert: cert!, key: key! } });
+    expect(secured).toEqual({ 1: true, 2: false, 3: true, 4: false, 5: false, 6: false });
+    client.close();
+    await server.close();
+  });
+
+  test('never a plain port once the session is secure, even where the guest moves to a server that has one', async () => {
+    const source = await sumac.createServer({ tlsPort: 0, tls: { cert: pem('server.pem'), key: pem('server.key') } });
+    const target = await sumac.createServer({
+      port: 0,
+      tlsPort: 0,
+      tls: { cert: pem('server.pem'), key: pem('server.key') },
+    });
     const seen: boolean[] = [];
     target.events.subscribe((event) => {
       if (event.event === 'initialized') seen.push(event.tls);
     });
-    const client = sumac.connect({ uri: `spice+tls://127.0.0.1:${source.addresses.tlsPort}`, ca: ca! });
+    const client = sumac.connect({ uri: `spice+tls://127.0.0.1:${source.addresses.tlsPort}`, ca: pem('ca.pem') });
     const handover = (phase: string) =>
       firstValueFrom(client.events.pipe(filter((event) => event.event === 'handover' && event.phase === phase)));
     await firstValueFrom(
