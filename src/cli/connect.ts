@@ -184,7 +184,9 @@ class Session {
   private take(event: ClientEvent): void {
     const at = performance.now() - this.started;
     const line = this.values.json ? clientJson(at, event) : clientSentence(at, event);
-    if (line !== undefined) this.terminal.out(line);
+    // For people an end that nobody asked for is told once, as what went wrong.
+    const isFault = event.event === 'closed' && this.ending === undefined && this.values.until !== 'closed';
+    if (line !== undefined && (this.values.json || !isFault)) this.terminal.out(line);
     if (event.event === 'session') this.isUp = true;
     else if (event.event === 'frame') this.hasFrame = true;
     else if (event.event === 'closed') {

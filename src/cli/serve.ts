@@ -169,7 +169,12 @@ function watchCommands(server: Server, values: Values<typeof flags>, cert: strin
     const name = subject === undefined ? '' : ` --spice-host-subject=${quoted(subject)}`;
     commands.push(`remote-viewer${ca}${name} ${writeSpiceUri({ host, tlsPort })}`);
   }
-  if (path !== undefined) commands.push(`remote-viewer ${quoted(writeSpiceUri({ host: path, path }))}`);
+  if (path !== undefined) {
+    const uri = writeSpiceUri({ host: path, path });
+    // A path is taken as it is, and remote-viewer takes only what could be part of an address.
+    const isPlain = encodeURI(path) === path;
+    commands.push(isPlain ? `remote-viewer ${quoted(uri)}` : `spicy ${quoted(`--uri=${uri}`)}`);
+  }
   return commands;
 }
 
