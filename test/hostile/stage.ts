@@ -2,6 +2,7 @@
  * A server on a real port, a healthy client that is on it all the while, and what both must still do after a stranger has
  * said his worst: the picture goes on, a key arrives, and nothing but the stranger's own session is gone.
  */
+import { readFileSync } from 'node:fs';
 import { expect } from 'vitest';
 import { type Client, type ClientEvent, connect } from '../../src/client/client.ts';
 import { createServer, type Server, type ServerEvent, type ServerOptions } from '../../src/server/server.ts';
@@ -10,6 +11,9 @@ import { first } from '../support/network.ts';
 import type { RawChannel } from '../support/raw-wire.ts';
 
 export const everyChannel = ['main:0', 'display:0', 'inputs:0', 'cursor:0', 'playback:0', 'record:0'] as const;
+
+/** A file of the test certificates, which are for 127.0.0.1. */
+export const pem = (name: string): string => readFileSync(new URL(`../support/certs/${name}`, import.meta.url), 'utf8');
 
 export class Stage {
   readonly server: Server;
@@ -34,9 +38,10 @@ export class Stage {
   static async open(options: ServerOptions = {}): Promise<Stage> {
     const log: string[] = [];
     const server = await createServer({ port: 0, width: 64, height: 48, ...options, log: (line) => log.push(line) });
+    const { port, tlsPort } = server.addresses;
     const healthy = connect({
-      destination: { host: '127.0.0.1', port: server.addresses.port },
-      dial: (to, _secure, signal) => dialTcp({ host: to.host, port: to.port }, { signal }),
+      destination: { host: '127.0.0.1', port, tlsPort },
+      dial: (to, secure, signal) => dialTcp(to, { signal, ...(secure ? { tls: { ca: pem('ca.pem') } } : {}) }),
       ...(options.password === undefined ? {} : { password: options.password }),
     });
     const stage = new Stage(server, healthy, log);
