@@ -84,10 +84,10 @@ export type LinkAsks = {
 // ---------------------------------------------------------------------------------------------- events of channels
 
 /**
- * How a server's channel begins on a link: from nothing, at the target of a hand-over that kept nothing (`arrived`), or
- * with the state that the client brings from the source.
+ * How a server's channel begins on a link: from nothing, at the target of a hand-over that kept nothing (`arrived`), with
+ * the state that the client brings from the source, or where the source left off without any state (`kept`).
  */
-export type Beginning = 'fresh' | 'arrived' | 'migrate data';
+export type Beginning = 'fresh' | 'arrived' | 'migrate data' | 'kept';
 
 export type ChannelEvent =
   | { type: 'link.attach'; link: LinkName; agreed: Agreed; beginning: Beginning }

@@ -4,7 +4,12 @@ import { serverFlow, serverRoot } from '../channel/flow.ts';
 import { channelContext, channelSetup } from '../channel/setup.ts';
 
 export const cursorServer = channelSetup<typeof CursorChannel, 'server'>()
-  .extend({ guards: { 'state travels': () => false } })
+  .extend({
+    guards: {
+      'state travels': () => false,
+      'begins where the source left off': ({ event }) => event.type === 'link.attach' && event.beginning === 'kept',
+    },
+  })
   .createMachine({
     id: 'cursor/server',
     type: 'parallel',
@@ -13,7 +18,15 @@ export const cursorServer = channelSetup<typeof CursorChannel, 'server'>()
     states: {
       flow: serverFlow,
       pointer: {
-        on: { 'link.attach': { actions: { type: 'open to the application', params: { afresh: true } } } },
+        on: {
+          'link.attach': [
+            {
+              guard: 'begins where the source left off',
+              actions: { type: 'open to the application', params: { afresh: false } },
+            },
+            { actions: { type: 'open to the application', params: { afresh: true } } },
+          ],
+        },
       },
     },
   });

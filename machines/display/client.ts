@@ -9,12 +9,15 @@ import { clientFlow, clientRoot } from '../channel/flow.ts';
 import { channelContext, channelSetup } from '../channel/setup.ts';
 import type { ChannelCommand } from '../contract.ts';
 
-/** What a client offers to keep, in pixels of 4 bytes: images for the server to name again, and the GLZ window. */
-const offeredCaches = {
+/**
+ * What a client offers to keep, in pixels of 4 bytes: images for the server to name again (80 MiB), and the GLZ window
+ * (24 MiB).
+ */
+export const offeredCaches = {
   pixmapCacheId: 1,
   pixmapCacheSize: 20_971_520n,
   glzDictionaryId: 1,
-  glzDictionaryWindowSize: 4_194_304,
+  glzDictionaryWindowSize: 6_291_456,
 } as const;
 
 export const displayClient = channelSetup<typeof DisplayChannel, 'client'>()

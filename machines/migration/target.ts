@@ -166,5 +166,5 @@ const say = (message: { type: string; body: object }): MigrationTell =>
 const begin = ({ channel, link, agreed }: ParkedLink, scheme: Scheme): BeginParked => ({
   type: 'target.begin',
   parked: { channel, link, agreed },
-  beginning: scheme === 'seamless' && carriesState(channel) ? 'migrate data' : 'fresh',
+  beginning: scheme !== 'seamless' ? 'fresh' : carriesState(channel) ? 'migrate data' : 'kept',
 });

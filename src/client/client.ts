@@ -69,6 +69,7 @@ export class Client {
   private readonly clock: Clock;
   private readonly caches = new Caches();
   private readonly gap = new GapWatch();
+  private closed = false;
   private main: ChannelHost | undefined;
   private mmTimeAtZero = 0;
   private switched: { report: HandoverReport; timer: unknown } | undefined;
@@ -108,7 +109,7 @@ export class Client {
 
   /** Ends the session. The last event is `closed`. */
   close(reason = 'closed by this program'): void {
-    this.system.root.send({ type: 'api.close', reason } as never);
+    if (!this.closed) this.system.root.send({ type: 'api.close', reason } as never);
   }
 
   // ---------------------------------------------------------------------------------------------------------- events
@@ -124,6 +125,7 @@ export class Client {
       if (news.event === 'closed') this.tellSwitched(true);
       this.all.next(news);
       if (news.event === 'closed') {
+        this.closed = true;
         this.system.stop();
         for (const screen of this.screens.values()) screen.close();
         this.all.complete();

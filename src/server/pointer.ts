@@ -15,6 +15,10 @@ export class Pointer {
     host.states.subscribe((state) => {
       if (state.type === 'ready') {
         this.hosts.add(host);
+        if (!state.afresh) {
+          if (this.shape !== undefined) host.send(this.shown());
+          return;
+        }
         host.send({
           type: 'msg.init',
           body: {
@@ -33,10 +37,7 @@ export class Pointer {
     this.shape = shape;
     this.shapes++;
     this.visible = true;
-    this.tell({
-      type: 'msg.set',
-      body: { position: this.position, visible: true, cursor: this.cursor() },
-    });
+    this.tell(this.shown());
   }
 
   move(x: number, y: number): void {
@@ -48,6 +49,10 @@ export class Pointer {
   hide(): void {
     this.visible = false;
     this.tell({ type: 'msg.hide', body: {} });
+  }
+
+  private shown(): { type: string; body: object } {
+    return { type: 'msg.set', body: { position: this.position, visible: this.visible, cursor: this.cursor() } };
   }
 
   /** Moves may be missed by a client that is behind; the next one puts it right. */

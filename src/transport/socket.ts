@@ -16,6 +16,10 @@ export class SocketPipe extends PipeEnd {
   private readonly socket: Socket;
   private error: Error | undefined;
   private corked = false;
+  /** Over TLS: what waits until the chunk before it has become a record. */
+  private readonly behind: Uint8Array[] = [];
+  private behindBytes = 0;
+  private recording = false;
   private finishing = false;
 
   constructor(socket: Socket, options: SocketPipeOptions) {
@@ -27,7 +31,9 @@ export class SocketPipe extends PipeEnd {
       socket.on('data', (chunk: Buffer) => this.feed(chunk));
     }
     socket.on('end', () => this.peerFinished());
-    socket.on('drain', () => this.drained());
+    socket.on('drain', () => {
+      if (!this.recording) this.drained();
+    });
     socket.on('error', (error) => {
       this.error ??= error;
     });
@@ -41,11 +47,17 @@ export class SocketPipe extends PipeEnd {
   }
 
   protected override queued(): number {
-    return this.socket.writableLength;
+    return this.socket.writableLength + this.behindBytes;
   }
 
   protected override send(bytes: Uint8Array): void {
     if (!this.socket.writable) return;
+    if (this.secure) {
+      this.behind.push(bytes);
+      this.behindBytes += bytes.length;
+      if (!this.recording) this.record();
+      return;
+    }
     // Whatever is written in one turn of the loop leaves in one system call, and as few segments as it needs.
     if (!this.corked) {
       this.corked = true;
@@ -58,6 +70,22 @@ export class SocketPipe extends PipeEnd {
     this.socket.write(bytes);
   }
 
+  /**
+   * Over TLS each chunk is a record of its own. The C clients look for more only where the socket does: of two messages in one
+   * record they would leave the second lying until another record comes.
+   */
+  private record(): void {
+    const bytes = this.behind.shift();
+    this.recording = bytes !== undefined;
+    if (bytes === undefined) {
+      if (this.finishing) this.socket.end();
+      else this.drained();
+      return;
+    }
+    this.behindBytes -= bytes.length;
+    this.socket.write(bytes, () => this.record());
+  }
+
   protected override read(on: boolean): void {
     if (on) this.socket.resume();
     else this.socket.pause();
@@ -65,7 +93,7 @@ export class SocketPipe extends PipeEnd {
 
   protected override finish(): void {
     this.finishing = true;
-    this.socket.end();
+    if (!this.recording) this.socket.end();
   }
 
   protected override destroy(): void {

@@ -11,7 +11,7 @@ const introduction = send('msgc.init', {
   pixmapCacheId: 1,
   pixmapCacheSize: 20_971_520n,
   glzDictionaryId: 1,
-  glzDictionaryWindowSize: 4_194_304,
+  glzDictionaryWindowSize: 6_291_456,
 });
 
 clientFlowContract({

@@ -97,8 +97,8 @@ describe('a client arrives', () => {
         greet('seamless'),
         begin('display:0', 'migrate data'),
         begin('inputs:0', 'migrate data'),
-        begin('cursor:0', 'fresh'),
-        begin('playback:0', 'fresh'),
+        begin('cursor:0', 'kept'),
+        begin('playback:0', 'kept'),
       ],
       waits: ['arrival deadline'],
       context: { awaited: ['main:0', 'display:0', 'inputs:0'], parked: [] },
@@ -136,7 +136,7 @@ describe('the state of a seamless client', () => {
       context: { awaited: ['main:0', 'display:0', 'inputs:0'] },
     });
     awaiting.when(park('cursor:0')).expect({
-      does: [begin('cursor:0', 'fresh')],
+      does: [begin('cursor:0', 'kept')],
       context: { awaited: ['main:0', 'display:0'] },
     });
   });
