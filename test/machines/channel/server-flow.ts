@@ -1,7 +1,7 @@
 /** What every channel of a server keeps to, whatever else it does: held against each of their charts by its own test. */
 import { describe, expect, test } from 'vitest';
 import type { AnyStateMachine } from 'xstate';
-import type { Beginning, Scheme } from '../../../machines/contract.ts';
+import type { Beginning } from '../../../machines/contract.ts';
 import { type Act, begins, done, elapsed, ends, failed, given } from '../../support/given.ts';
 import {
   attach,
@@ -28,8 +28,6 @@ export interface ServerChannelCase {
   readonly onAttach?: (beginning: Beginning) => readonly Act[];
   /** Actors that it leaves running, by their words, once it is linked; they end with the link. */
   readonly asks?: (beginning: Beginning) => readonly string[];
-  /** What it does when the client of a hand-over is here to stay. */
-  readonly onGreet?: (scheme: Scheme) => readonly Act[];
 }
 
 const state = new Uint8Array([4, 5, 6]);
