@@ -83,7 +83,7 @@ export class HandoverBook {
     if (record.gapMs !== undefined && this.measured(record, client)) return;
     let move = this.open.findLast((m) => m.lanes.client.party === client && m.outcome !== 'replaced');
     if (record.phase === 'begun' || move === undefined) {
-      if (move !== undefined && move.outcome === 'under way') this.end(move, 'replaced', record.at);
+      if (move?.outcome === 'under way' && move.told) this.end(move, 'replaced', record.at);
       move = this.begun(record);
     }
     this.touch(move, record);
@@ -117,13 +117,9 @@ export class HandoverBook {
     const client = partyOf(record.actor);
     const connection = this.connections.get(client);
     // The source knows of it first: what is open there without a client is this one.
-    const known = this.open.find(
-      (m) =>
-        m.lanes.client.party === undefined &&
-        (this.serves(m.lanes.source.party, record.from) || this.serves(m.lanes.target.party, record.to)) &&
-        this.agree(connection, m),
-    );
+    const known = this.open.find((m) => !m.told && this.isTheSame(m, client, connection, record));
     const move = known ?? this.begin(record.at, record.seq, record.scheme);
+    move.told = true;
     move.lanes.client.party = client;
     // From here on the client tells how it goes.
     Object.assign(move, { fellBack: false, outcome: 'under way', endedAt: undefined });
@@ -135,6 +131,14 @@ export class HandoverBook {
     }
     for (const lane of laneNames) this.lookBack(move, lane, record.at);
     return move;
+  }
+
+  /** Whether what charts have shown so far is what this client tells of now. */
+  private isTheSame(move: HandOver, client: string, connection: number | undefined, record: HandoverRecord): boolean {
+    const { lanes } = move;
+    if (lanes.client.party !== undefined) return lanes.client.party === client;
+    if (!this.agree(connection, move)) return false;
+    return this.serves(lanes.source.party, record.from) || this.serves(lanes.target.party, record.to);
   }
 
   private begin(at: number, seq: number, scheme: string): HandOver {
@@ -207,7 +211,8 @@ export class HandoverBook {
       const lane = m.lanes[role];
       if (lane.supervisor !== undefined || !this.agree(connection, m)) return false;
       if (lane.party !== undefined) return lane.party === party;
-      return lane.address === undefined ? role !== 'client' : this.serves(party, lane.address);
+      if (role === 'client') return this.serves(m.lanes.source.party, addressIn(record.context, 'from'));
+      return lane.address === undefined || this.serves(party, lane.address);
     };
     // A target waits for a client that may come long after its links; a source begins at once.
     const move = this.open.findLast(fits) ?? this.begin(record.at, record.seq, textIn(record.context, 'scheme') ?? '');
@@ -334,6 +339,14 @@ const numberIn = (value: unknown, key: string): number | undefined => {
   const found = memberOf(value, key);
   return typeof found === 'number' ? found : undefined;
 };
+/** "host:port" of a destination in a context. */
+function addressIn(value: unknown, key: string): string | undefined {
+  const found = memberOf(value, key);
+  const host = textIn(found, 'host');
+  const port = numberIn(found, 'port') ?? numberIn(found, 'tlsPort');
+  return host === undefined ? undefined : `${host}:${port ?? '-'}`;
+}
+
 const textIn = (value: unknown, key: string): string | undefined => {
   const found = memberOf(value, key);
   return typeof found === 'string' ? found : undefined;

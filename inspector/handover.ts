@@ -63,6 +63,8 @@ export interface HandOver {
   /** It could not go as announced and was done the old way. */
   fellBack: boolean;
   reason: string | undefined;
+  /** A client has told of its begin; before, only charts were seen. */
+  told: boolean;
   readonly beganAt: number;
   readonly beganSeq: number;
   linkedAt: number | undefined;
@@ -93,6 +95,7 @@ export function newHandOver(number: number, at: number, seq: number, scheme: str
     outcome: 'under way',
     fellBack: false,
     reason: undefined,
+    told: false,
     beganAt: at,
     beganSeq: seq,
     linkedAt: undefined,

@@ -4,12 +4,12 @@
  */
 import type { AnyStateMachine } from 'xstate';
 import { charts } from '../machines/index.ts';
-import { Deframer } from '../src/engine/deframe.ts';
 import { type Fold, fold } from '../src/engine/fold.ts';
 import type { JournalRecord } from '../src/journal/record.ts';
 import { EngineWatch } from './engine-watch.ts';
 import type { Party } from './feed.ts';
 import type { Hub } from './hub.ts';
+import { LinkReader } from './link-reader.ts';
 import type { MessageTap } from './message-tap.ts';
 
 export interface JournalFeedOptions {
@@ -23,13 +23,6 @@ interface Follower {
   snapshot: any;
 }
 
-interface LinkMode {
-  readonly mini: boolean;
-}
-
-/** Bytes of the longest message that is cut out; a journal may lie. */
-const longest = 64 * 1024 * 1024;
-
 const names = new Map<string, string>(Object.entries(charts).map(([name, chart]) => [chart.id, name]));
 
 /** Follows one journal. What does not fit (a chart of another version, bytes that are no messages) is logged once and left out. */
@@ -40,17 +33,18 @@ export class JournalFeed {
   private readonly party: string;
   private readonly followers = new Map<string, Follower>();
   private readonly charts = new Map<string, string>();
-  private readonly links = new Map<string, LinkMode>();
+  private readonly links = new Map<string, LinkReader>();
   private readonly taps = new Map<string, MessageTap>();
-  private readonly deframers = new Map<string, Deframer | null>();
   private readonly faults = new Set<string>();
+  private readonly at: () => number;
   private now = 0;
 
   constructor(hub: Hub, { party, epoch = 0 }: JournalFeedOptions) {
     this.hub = hub;
     this.party = party.id;
     this.side = party.side === 'server' ? 'server' : 'client';
-    this.watch = new EngineWatch(hub, party, () => epoch + this.now);
+    this.at = () => epoch + this.now;
+    this.watch = new EngineWatch(hub, party, this.at);
   }
 
   /** Takes the next record. */
@@ -67,6 +61,9 @@ export class JournalFeed {
         this.watch.ended(record.actor);
         this.followers.delete(record.actor);
         break;
+      case 'link':
+        if (record.found) this.over(record.actor, record.link, record.mini);
+        break;
       case 'wire':
         this.wire(record);
         break;
@@ -76,11 +73,11 @@ export class JournalFeed {
 
   private event({ actor, event, chart: id }: JournalRecord & { kind: 'event' }): void {
     const chart = id === undefined ? undefined : (names.get(id) ?? id);
-    this.noteLink(event);
     if (chart !== undefined) {
       this.charts.set(actor, chart);
       this.watch.born(actor, chart, event.input);
     }
+    this.noteLink(actor, event);
     this.watch.event(actor, event);
     try {
       const follower = chart === undefined ? this.followers.get(actor) : this.begin(actor, chart, event.input);
@@ -104,48 +101,70 @@ export class JournalFeed {
     return follower;
   }
 
-  /** Whatever names a link says how its messages begin, too. */
-  private noteLink(event: { readonly [key: string]: unknown }): void {
+  /** A link's own events tell how far its stage has come; others which link a channel is to use, and its headers. */
+  private noteLink(actor: string, event: { readonly type: string; readonly [key: string]: unknown }): void {
     const { link, agreed } = { ...(event.input as object | undefined), ...event } as { link?: unknown; agreed?: any };
-    if (typeof link === 'string' && typeof agreed?.miniHeader === 'boolean')
-      this.links.set(link, { mini: agreed.miniHeader });
+    if (this.charts.get(actor)?.startsWith('link/')) {
+      const name = typeof link === 'string' ? link : nameOf(actor);
+      this.reader(name).heard(event.type);
+    } else if (typeof link === 'string' && typeof agreed?.miniHeader === 'boolean') {
+      this.reader(link).mini = agreed.miniHeader;
+    }
+  }
+
+  /** A channel goes on over a link: what was read ahead of it comes first. */
+  private over(actor: string, link: string, mini: boolean | undefined): void {
+    const reader = this.reader(link);
+    if (mini !== undefined) reader.mini = mini;
+    const tap = this.tapOf(actor);
+    tap.over(link, '');
+    this.guard(actor, () => reader.begin((direction, number, body) => tap.message(direction, number, body)));
   }
 
   private wire({ actor, link, direction, bytes }: JournalRecord & { kind: 'wire' }): void {
-    // The link stage comes before messages; its charts tell of it.
-    if (this.charts.get(actor)?.startsWith('link/')) return;
-    const key = `${actor} ${link} ${direction}`;
-    let deframer = this.deframers.get(key);
-    if (deframer === null) return;
-    if (deframer === undefined) {
-      const tap = this.tapOf(actor);
-      tap.over(link, '');
-      deframer = new Deframer(this.links.get(link)?.mini ?? true, longest, (number, body) =>
-        tap.message(direction, number, body),
-      );
-      this.deframers.set(key, deframer);
+    const reader = this.reader(link);
+    if (this.charts.get(actor)?.startsWith('link/')) {
+      if (direction === 'in') reader.ahead(bytes);
+      return;
     }
-    try {
-      deframer.push(bytes);
-    } catch (error) {
-      this.deframers.set(key, null);
-      this.fault(actor, error instanceof Error ? error.message : String(error));
+    // Journals of the first layout do not say when a channel takes a link over.
+    if (reader.owner !== actor) this.over(actor, link, undefined);
+    reader.owner = actor;
+    this.guard(actor, () => reader.push(direction, bytes));
+  }
+
+  private reader(link: string): LinkReader {
+    let reader = this.links.get(link);
+    if (reader === undefined) {
+      reader = new LinkReader();
+      this.links.set(link, reader);
     }
+    return reader;
   }
 
   private tapOf(actor: string): MessageTap {
     let tap = this.taps.get(actor);
     if (tap === undefined) {
-      const name = actor.slice(actor.lastIndexOf('/') + 1);
+      const name = nameOf(actor);
       tap = this.watch.channel(actor, /^\w+:\d+$/.test(name) ? name : 'main:0', this.side);
       this.taps.set(actor, tap);
     }
     return tap;
   }
 
+  private guard(actor: string, run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      this.fault(actor, error instanceof Error ? error.message : String(error));
+    }
+  }
+
   private fault(actor: string, line: string): void {
     if (this.faults.has(`${actor} ${line}`)) return;
     this.faults.add(`${actor} ${line}`);
-    this.hub.record({ kind: 'log', actor: this.party, at: this.now, line: `${actor}: ${line}` });
+    this.hub.record({ kind: 'log', actor: this.party, at: this.at(), line: `${actor}: ${line}` });
   }
 }
+
+const nameOf = (actor: string): string => actor.slice(actor.lastIndexOf('/') + 1);

@@ -1,0 +1,237 @@
+/** A journal opened afterwards shows the same as the program did: hand-overs, charts, messages. */
+import { afterEach, describe, expect, test } from 'vitest';
+import { arrowsOf } from '../../inspector/handover-arrows.ts';
+import { HandoverBook } from '../../inspector/handover-book.ts';
+import { Hub } from '../../inspector/hub.ts';
+import { JournalFeed } from '../../inspector/journal-feed.ts';
+import { LinkReader } from '../../inspector/link-reader.ts';
+import type { Scheme } from '../../machines/contract.ts';
+import { charts } from '../../machines/index.ts';
+import { connect } from '../../src/client/client.ts';
+import { wallClock } from '../../src/engine/clock.ts';
+import { frame } from '../../src/engine/deframe.ts';
+import { MemoryJournal } from '../../src/journal/memory.ts';
+import { createServer, type Server } from '../../src/server/server.ts';
+import { createTestCard } from '../../src/sources/test-card.ts';
+import { dialTcp } from '../../src/transport/tcp.ts';
+
+const open: { close(): unknown }[] = [];
+afterEach(async () => {
+  for (const one of open.splice(0).reverse()) await one.close();
+});
+
+const until = async (what: () => boolean): Promise<void> => {
+  const end = performance.now() + 10_000;
+  while (!what()) {
+    if (performance.now() > end) throw new Error('it did not happen in time');
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+};
+
+/** Two servers and a client, each with a journal; the guest moves once by each scheme. Returns what was written down. */
+async function moved(
+  schemes: readonly Scheme[],
+): Promise<{ name: string; journal: MemoryJournal; address?: string }[]> {
+  const house = async (name: string) => {
+    const journal = new MemoryJournal();
+    const server = await createServer({ host: '127.0.0.1', port: 0, name, journal });
+    const card = createTestCard({ clock: wallClock, name });
+    card.plug(server);
+    open.push({ close: () => server.close() }, { close: () => card.stop() });
+    return { name, journal, server, card, address: `127.0.0.1:${server.addresses.port}` };
+  };
+  const houses = [await house('one'), await house('two')] as const;
+  houses[0].card.run();
+  const journal = new MemoryJournal();
+  const client = connect({
+    destination: { host: '127.0.0.1', port: houses[0].server.addresses.port },
+    journal,
+    dial: (destination, _secure, signal) => dialTcp(destination, { signal }),
+  });
+  open.push({ close: () => client.close() });
+  const up = new Set<string>();
+  let switched = 0;
+  client.events.subscribe((event) => {
+    if (event.event === 'channel' && event.state === 'up') up.add(event.channel);
+    if (event.event === 'handover' && event.phase === 'switched') switched++;
+  });
+  await until(() => up.size === 6);
+  for (const [i, scheme] of schemes.entries()) {
+    const [from, to] = i % 2 === 0 ? [houses[0], houses[1]] : [houses[1], houses[0]];
+    await movedOnce(from, to, scheme);
+    await until(() => switched === i + 1);
+    await new Promise((resolve) => setTimeout(resolve, 600));
+  }
+  return [...houses.map(({ name, journal, address }) => ({ name, journal, address })), { name: 'client', journal }];
+}
+
+interface Moving {
+  readonly server: Server;
+  readonly card: ReturnType<typeof createTestCard>;
+}
+
+async function movedOnce(from: Moving, to: Moving, scheme: Scheme): Promise<void> {
+  let answered = false;
+  const heard = from.server.events.subscribe((event) => {
+    if ((event as { event: string }).event === 'migrate_connect_complete') answered = true;
+  });
+  from.server.migrateConnect({ host: '127.0.0.1', port: to.server.addresses.port }, { scheme });
+  await until(() => answered);
+  from.server.migrateStart();
+  from.card.stop();
+  to.card.load(from.card.save());
+  to.server.guestArrived();
+  to.card.run();
+  from.server.migrateEnd(true);
+  heard.unsubscribe();
+}
+
+function shown(journals: readonly { name: string; journal: MemoryJournal; address?: string }[]) {
+  const hub = new Hub({ charts, mode: 'journal', limits: { chunk: 1_000_000, records: 100_000, messages: 100_000 } });
+  open.push(hub);
+  const feeds = journals.map(({ name, address }) => {
+    const side = address === undefined ? ('client' as const) : ('server' as const);
+    return new JournalFeed(hub, { party: { id: name, side, name, addresses: address === undefined ? [] : [address] } });
+  });
+  const all = journals.flatMap(({ journal }, i) => [...journal.read()].map((record) => ({ record, feed: feeds[i]! })));
+  for (const { record, feed } of all.sort((a, b) => a.record.at - b.record.at || a.record.seq - b.record.seq))
+    feed.add(record);
+  const hello = hub.hello();
+  const book = new HandoverBook();
+  for (const party of hello.parties) book.party(party);
+  for (const actor of hello.actors) book.actor(actor);
+  for (const record of hello.records) book.add(record);
+  return { hello, list: book.list };
+}
+
+describe('journals of two servers and a client', () => {
+  test('show each hand-over with its lanes and messages, and no byte is taken for something else', async () => {
+    const { hello, list } = shown(await moved(['seamless', 'semi-seamless', 'switch-host']));
+    expect(list.map((move) => [move.scheme, move.outcome])).toEqual([
+      ['seamless', 'switched'],
+      ['semi-seamless', 'switched'],
+      ['switch-host', 'switched'],
+    ]);
+    const [seamless, semi] = list;
+    expect(seamless!.lanes.client.spans.at(-1)!.label).toBe('switched');
+    expect(seamless!.lanes.source.spans.map((s) => s.label)).toContain('departing');
+    expect(seamless!.lanes.target.spans.map((s) => s.label)).toContain('awaiting migrate data');
+    const names = arrowsOf(seamless!).map((arrow) => `${arrow.from} ${arrow.to} ${arrow.name}`);
+    for (const name of [
+      'source client msg.migrate_begin_seamless',
+      'client target msgc.migrate_dst_do_seamless',
+      'target client msg.migrate_dst_seamless_ack',
+      'client source msgc.migrate_connected_seamless',
+      'client source msgc.migrate_flush_mark',
+      'client target msgc.migrate_data',
+    ])
+      expect(names).toContain(name);
+    expect(arrowsOf(semi!).map((arrow) => arrow.name)).toContain('msg.migrate_end');
+    const wires = hello.records.filter((record) => record.kind === 'wire');
+    expect(wires.length).toBeGreaterThan(300);
+    expect(wires.filter((record) => /^msgc?\.\d+$/.test(record.name))).toEqual([]);
+    expect(hello.records.filter((record) => record.kind === 'log')).toEqual([]);
+    // What one wrote the other read: the same messages on both ends, but for those still on their way.
+    const of = (party: string, direction: string) =>
+      wires.filter((r) => r.actor.startsWith(party) && r.direction === direction && r.path === 'control').length;
+    expect(Math.abs(of('client', 'in') - of('one', 'out') - of('two', 'out'))).toBeLessThan(30);
+  });
+
+  test('a client alone is enough to see how it went', async () => {
+    const journals = await moved(['semi-seamless']);
+    const { list } = shown(journals.slice(2));
+    expect(list).toHaveLength(1);
+    expect(list[0]).toMatchObject({ outcome: 'switched', scheme: 'semi-seamless' });
+    expect(arrowsOf(list[0]!).map((arrow) => `${arrow.from} ${arrow.to} ${arrow.name}`)).toContain(
+      'client target msgc.migrate_end',
+    );
+  });
+});
+
+describe('a damaged or foreign journal', () => {
+  const feedOf = () => {
+    const hub = new Hub({ charts, mode: 'journal' });
+    open.push(hub);
+    return { hub, feed: new JournalFeed(hub, { party: { id: 'x', side: 'client', name: 'x', addresses: [] } }) };
+  };
+
+  test('is shown as far as it makes sense, with a line for what does not', () => {
+    const { hub, feed } = feedOf();
+    const at = 1;
+    feed.add({
+      kind: 'event',
+      seq: 1,
+      at,
+      actor: 'client',
+      event: { type: 'xstate.init', input: {} },
+      chart: 'session/gone',
+    });
+    feed.add({
+      kind: 'event',
+      seq: 2,
+      at,
+      actor: 'client/main:0',
+      event: { type: 'xstate.init', input: null },
+      chart: 'main/client',
+    });
+    feed.add({ kind: 'event', seq: 3, at, actor: 'client/other', event: { type: 'msg.init' } });
+    const bytes = new Uint8Array(64).fill(255);
+    for (let i = 0; i < 3; i++)
+      feed.add({ kind: 'wire', seq: 4 + i, at, actor: 'client/main:0', link: 'l', direction: 'in', bytes });
+    feed.add({ kind: 'end', seq: 9, at, actor: 'client/never' });
+    feed.add({ kind: 'nonsense', seq: 10, at, actor: 'client' } as never);
+    const lines = hub.hello().records.flatMap((record) => (record.kind === 'log' ? [record.line] : []));
+    expect(lines.some((line) => line.includes('there is no chart session/gone here'))).toBe(true);
+    expect(lines.filter((line) => line.startsWith('client/main:0: a message of'))).toHaveLength(1);
+  });
+});
+
+describe('the bytes of a link', () => {
+  const messageOf = (size: number, error = 0) => {
+    const bytes = new Uint8Array(16 + size);
+    new DataView(bytes.buffer).setUint32(12, size, true);
+    bytes[16] = error;
+    return bytes;
+  };
+  const read = (reader: LinkReader) => {
+    const seen: [string, number, number][] = [];
+    reader.begin((direction, number, body) => seen.push([direction, number, body.length]));
+    return seen;
+  };
+
+  test('messages that were read ahead of a parked link come first', () => {
+    const reader = new LinkReader();
+    const after = frame(true, 1, 103, new Uint8Array(32));
+    for (const bytes of [messageOf(186), new Uint8Array(4), after.subarray(0, 10)]) reader.ahead(bytes);
+    reader.heard('link.reply');
+    reader.heard('link.result');
+    const seen = read(reader);
+    expect(seen).toEqual([]);
+    reader.push('in', after.subarray(10));
+    reader.push('out', frame(true, 1, 104, new Uint8Array()));
+    expect(seen).toEqual([
+      ['in', 103, 32],
+      ['out', 104, 0],
+    ]);
+  });
+
+  test('a server reads a mechanism and a ticket; a client may be sent to the secured port first', () => {
+    const server = new LinkReader();
+    for (const bytes of [messageOf(26), new Uint8Array(4), new Uint8Array(128), frame(true, 1, 104, new Uint8Array(2))])
+      server.ahead(bytes);
+    for (const type of ['link.mess', 'link.mechanism', 'link.ticket']) server.heard(type);
+    expect(read(server)).toEqual([['in', 104, 2]]);
+    const client = new LinkReader();
+    for (const bytes of [messageOf(178, 5), messageOf(186), new Uint8Array(4), frame(true, 1, 103, new Uint8Array(1))])
+      client.ahead(bytes);
+    for (const type of ['link.reply', 'link.reply', 'link.result']) client.heard(type);
+    expect(read(client)).toEqual([['in', 103, 1]]);
+  });
+
+  test('bytes before anybody took the link are bounded', () => {
+    const reader = new LinkReader();
+    for (let i = 0; i < 1_000; i++) reader.ahead(new Uint8Array(4_096));
+    // A message of nothing takes six bytes.
+    expect(read(reader).length).toBeLessThan(50_000);
+  });
+});
