@@ -12,11 +12,11 @@ import {
   type AnyMessage,
   type Caps,
   type Channel,
-  channelName,
   channels,
   decodeMessage,
   type Entry,
   encodeMessage,
+  fullHeaderSize,
   LinkErrorCode,
   longestBody,
   prefix,
@@ -26,6 +26,7 @@ import {
 import { highWater, type Pipe } from '../transport/pipe.ts';
 import { DataPlane, planeMessages } from './data-plane.ts';
 import { Deframer, frame } from './deframe.ts';
+import { Pace } from './pace.ts';
 import type { Born, Host, System } from './system.ts';
 
 /** What the application hears of a channel besides messages. */
@@ -46,6 +47,12 @@ export interface ChannelServices {
 
 /** Bytes that are held back for the target while a channel is handed over. */
 const mostHeld = 4 * 1024 * 1024;
+
+/** Bytes that may be written while the peer takes none: answers, news. More than that, and it is let go. */
+const mostOverdrawn = 16 * 1024 * 1024;
+
+/** Numbers of unknown messages that are counted, each with one line in the log. */
+const mostUnknown = 32;
 
 const listNumber = 8;
 
@@ -88,6 +95,10 @@ export class ChannelHost implements Host {
   private deaf = false;
   private choked = false;
   private ended = false;
+  private opening = false;
+  private readonly pace: Pace;
+  /** Bytes that were written although the peer takes none. */
+  private overdrawn = 0;
   /** It only asks a target a question: what it hears is not the guest's. */
   private readonly asking: boolean;
 
@@ -102,10 +113,14 @@ export class ChannelHost implements Host {
     this.services = services;
     this.protocol = channels[addressWord(this.channel) as keyof typeof channels];
     this.plane = new DataPlane(side, this.protocol.name, () => Math.round(system.clock.now() * 1000), {
-      // Whether to ping is the application's choice; all else follows from what was received.
-      send: (message) => this.transmit(message, message.type === 'msg.ping' ? 'application' : 'plane'),
-      waitFor: (list) => this.waitFor(list),
+      send: (message) => this.transmit(message, this.originOf(message)),
+      waitFor: (list) => this.pace.waitFor(list),
     });
+    this.pace = new Pace(
+      system,
+      (error) => this.violate(error),
+      () => this.afterReading(),
+    );
     actor.subscribe(() => this.letOutWhatWasHeld());
   }
 
@@ -117,7 +132,8 @@ export class ChannelHost implements Host {
    */
   send(message: AnyMessage): boolean {
     this.lookAtGate();
-    if (this.speaking) {
+    // While there are some that were held, they go first.
+    if (this.speaking && this.held.length === 0) {
       this.transmit(message, 'application');
       return true;
     }
@@ -162,7 +178,9 @@ export class ChannelHost implements Host {
         break;
       case 'attach':
         this.take(command.link, 'restart');
+        this.opening = true;
         this.plane.openWindow();
+        this.opening = false;
         break;
       case 'switch':
         if (this.pipe !== undefined) this.previous.push(this.pipe);
@@ -220,6 +238,8 @@ export class ChannelHost implements Host {
 
   private take(name: LinkName, serials: 'restart' | 'go on'): void {
     this.deframer?.hold();
+    this.pace.begin(undefined);
+    this.overdrawn = 0;
     const link = this.asking ? this.system.links.borrow(name) : this.system.links.take(name);
     this.link = name;
     this.pipe = link?.pipe;
@@ -238,6 +258,7 @@ export class ChannelHost implements Host {
       this.onFrame(number, body, subList),
     );
     this.deframer = deframer;
+    this.pace.begin({ deframer, pipe: link.pipe });
     link.pipe.take(
       {
         onChunk: (chunk) => this.onChunk(chunk, deframer, name),
@@ -261,6 +282,7 @@ export class ChannelHost implements Host {
   private letGo(): Pipe | undefined {
     const { pipe } = this;
     this.deframer?.hold();
+    this.pace.begin(undefined);
     this.pipe = undefined;
     this.link = undefined;
     return pipe;
@@ -285,7 +307,11 @@ export class ChannelHost implements Host {
       this.violate(error);
     }
     if (!this.asking) system.handled.next({ channel: this.channel, link, at });
-    system.lookAtWaiters();
+    this.afterReading();
+  }
+
+  private afterReading(): void {
+    this.system.lookAtWaiters();
     this.noteRoom();
   }
 
@@ -320,6 +346,7 @@ export class ChannelHost implements Host {
 
   private step(entry: Entry, body: Uint8Array): void {
     const message = decodeMessage(this.protocol, this.peer, entry.number, body.slice());
+    if (this.side === 'server') this.pace.countStep();
     this.inform({ ...message });
     if (this.link !== undefined && !this.ended) this.messages.next(message);
   }
@@ -328,6 +355,7 @@ export class ChannelHost implements Host {
   private meetUnknown(number: number): void {
     if (this.side === 'server') throw new SumacError('violation', `message ${number} is not known`);
     const met = this.unknown.get(number) ?? 0;
+    if (met === 0 && this.unknown.size >= mostUnknown) return;
     if (met === 0) this.system.log(`${this.address}: message ${number} is not known and skipped`);
     this.unknown.set(number, met + 1);
   }
@@ -343,10 +371,16 @@ export class ChannelHost implements Host {
     });
   }
 
+  /** When to ping, or to ask for acknowledgements anew, is the application's choice; all else follows from what was received. */
+  private originOf({ type }: AnyMessage): Origin {
+    return type === 'msg.ping' || (type === 'msg.set_ack' && !this.opening) ? 'application' : 'plane';
+  }
+
   private transmit(message: AnyMessage, from: Origin, when?: number): void {
     const { pipe } = this;
     if (pipe === undefined) return;
     const { number, body } = encodeMessage(this.protocol, this.side, message);
+    if (!this.mayDraw(pipe, fullHeaderSize + body.length)) return;
     this.plane.countSent();
     const bytes = frame(this.mini, this.plane.sent, number, body);
     const { system } = this;
@@ -357,26 +391,13 @@ export class ChannelHost implements Host {
     pipe.write(bytes);
   }
 
-  private waitFor(list: readonly { type: number; id: number; serial: bigint }[]): void {
-    const wanted = list.map(({ type, id, serial }) => ({ channel: channelName(type, id), serial: Number(serial) }));
-    const satisfied = () =>
-      wanted.every(({ channel, serial }) => (this.system.progress.get(channel) ?? Number.POSITIVE_INFINITY) >= serial);
-    if (satisfied()) return;
-    const { deframer, pipe } = this;
-    deframer?.hold();
-    pipe?.pause();
-    this.system.waiters.add({
-      satisfied: () => this.pipe !== pipe || satisfied(),
-      go: () => {
-        if (this.pipe !== pipe) return;
-        try {
-          deframer?.release();
-        } catch (error) {
-          this.violate(error);
-        }
-        pipe?.resume();
-      },
-    });
+  /** Counts what is written to a peer that takes nothing; false when it is too much. */
+  private mayDraw(pipe: Pipe, size: number): boolean {
+    this.overdrawn = pipe.pending > highWater ? this.overdrawn + size : 0;
+    if (this.overdrawn <= mostOverdrawn) return true;
+    this.overdrawn = Number.NEGATIVE_INFINITY;
+    this.inform({ type: 'plane.violation', reason: 'the peer does not take what it is sent' });
+    return false;
   }
 
   // ---------------------------------------------------------------------------------------------------------- gate
