@@ -8,8 +8,10 @@ import { type AnyActorRef, type AnyEventObject, type AnyStateMachine, createActo
 import { charts } from '../../machines/index.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Entry } from '../journal/record.ts';
+import type { Side } from '../protocol/channel.ts';
 import type { Clock } from './clock.ts';
 import { LinkTable } from './link-table.ts';
+import type { ChannelWatch, Watch } from './watch.ts';
 
 /** Stands between a chart and the world: does what it commands, answers what it asks. */
 export interface Host {
@@ -18,6 +20,8 @@ export interface Host {
   perform?(question: string, input: any, signal: AbortSignal): Promise<unknown>;
   /** The chart has ended. */
   end(): void;
+  /** A channel's host: somebody wants to see its messages. */
+  watched?(by: (channel: string, side: Side) => ChannelWatch): void;
 }
 
 export interface Born {
@@ -78,6 +82,8 @@ export class System {
   private readonly hosts = new Map<AnyActorRef, Host>();
   private readonly addresses = new WeakMap<AnyActorRef, string>();
   private readonly options: SystemOptions;
+  private readonly charts = new Map<AnyActorRef, string>();
+  private watching: Watch | undefined;
 
   constructor(options: SystemOptions) {
     this.options = options;
@@ -92,6 +98,9 @@ export class System {
         next: (event) => {
           if (event.type === '@xstate.event') this.record(event.actorRef as AnyActorRef, event.event);
           else if (event.type === '@xstate.actor') this.born(event.actorRef as AnyActorRef);
+          else if (event.type === '@xstate.snapshot' && this.watching !== undefined) {
+            this.stepped(event.actorRef as AnyActorRef, event.event, event.snapshot);
+          }
         },
       },
     }) as never;
@@ -110,6 +119,18 @@ export class System {
   /** Charts that have not ended. */
   get population(): number {
     return this.hosts.size;
+  }
+
+  /** Tells `watch` all that happens from now on, and first what there is already. */
+  watch(watch: Watch | undefined): void {
+    this.watching = watch;
+    if (watch === undefined) return;
+    for (const [actor, host] of this.hosts) {
+      const address = this.addressOf(actor);
+      watch.born(address, this.charts.get(actor)!);
+      watch.stepped(address, { type: 'xstate.init' }, actor.getSnapshot());
+      host.watched?.((channel, side) => watch.channel(address, channel, side));
+    }
   }
 
   addressOf(actor: AnyActorRef): string {
@@ -159,8 +180,15 @@ export class System {
     this.addresses.set(actor, address);
     const host = this.options.hostFor({ actor, chart, address, input: options.input }, this) ?? this.reporter(address);
     this.hosts.set(actor, host);
+    this.charts.set(actor, chart);
+    const { watching } = this;
+    if (watching !== undefined) {
+      watching.born(address, chart, options.input);
+      host.watched?.((channel, side) => watching.channel(address, channel, side));
+    }
     actor.on('*', (command: AnyEventObject) => {
       this.write({ kind: 'command', at: this.clock.now(), actor: address, command });
+      this.watching?.command(address, command);
       try {
         host.obey(command);
       } catch (error) {
@@ -169,6 +197,8 @@ export class System {
     });
     const ended = () => {
       if (this.hosts.delete(actor)) {
+        this.charts.delete(actor);
+        this.watching?.ended(address);
         this.write({ kind: 'end', at: this.clock.now(), actor: address });
         host.end();
       }
@@ -193,8 +223,14 @@ export class System {
     };
   }
 
+  private stepped(actor: AnyActorRef, event: AnyEventObject, snapshot: unknown): void {
+    if (this.hosts.has(actor)) this.watching?.stepped(this.addressOf(actor), event, snapshot);
+  }
+
   private record(actor: AnyActorRef, event: AnyEventObject): void {
-    if (this.journal === undefined || !this.hosts.has(actor)) return;
+    if (!this.hosts.has(actor)) return;
+    this.watching?.event(this.addressOf(actor), event);
+    if (this.journal === undefined) return;
     const chart = event.type === 'xstate.init' ? { chart: (actor as any).logic.id as string } : {};
     this.write({ kind: 'event', at: this.clock.now(), actor: this.addressOf(actor), event, ...chart });
   }
