@@ -28,6 +28,7 @@ import { DataPlane, planeMessages } from './data-plane.ts';
 import { Deframer, frame } from './deframe.ts';
 import { Pace } from './pace.ts';
 import type { Born, Host, System } from './system.ts';
+import type { ChannelWatch } from './watch.ts';
 
 /** What the application hears of a channel besides messages. */
 export type ChannelState =
@@ -95,6 +96,7 @@ export class ChannelHost implements Host {
   private deaf = false;
   private choked = false;
   private ended = false;
+  private watch: ChannelWatch | undefined;
   private opening = false;
   private readonly pace: Pace;
   /** Bytes that were written although the peer takes none. */
@@ -223,6 +225,11 @@ export class ChannelHost implements Host {
     }
   }
 
+  watched(by: (channel: string, side: Side) => ChannelWatch): void {
+    this.watch = by(this.channel, this.side);
+    if (this.pipe !== undefined) this.watch.over(this.link!, this.pipe.peer);
+  }
+
   end(): void {
     this.ended = true;
     for (const pipe of this.previous.splice(0)) pipe.close();
@@ -259,6 +266,7 @@ export class ChannelHost implements Host {
     );
     this.deframer = deframer;
     this.pace.begin({ deframer, pipe: link.pipe });
+    this.watch?.over(name, link.pipe.peer);
     link.pipe.take(
       {
         onChunk: (chunk) => this.onChunk(chunk, deframer, name),
@@ -327,6 +335,7 @@ export class ChannelHost implements Host {
   }
 
   private handle(number: number, body: Uint8Array): void {
+    this.watch?.message('in', number, body);
     const entry = this.protocol.tables[this.peer].byNumber.get(number);
     if (entry === undefined) this.meetUnknown(number);
     else if (entry.path === 'control') this.step(entry, body);
@@ -382,6 +391,7 @@ export class ChannelHost implements Host {
     const { number, body } = encodeMessage(this.protocol, this.side, message);
     if (!this.mayDraw(pipe, fullHeaderSize + body.length)) return;
     this.plane.countSent();
+    this.watch?.message('out', number, body);
     const bytes = frame(this.mini, this.plane.sent, number, body);
     const { system } = this;
     if (system.journal !== undefined) {
