@@ -6,23 +6,24 @@ import { explain } from '../src/wire/explain.ts';
 import type { DetailField, FeedRecord, ToPage } from './feed.ts';
 import { dots, isPersonalField } from './show.ts';
 
-type Detail = ToPage & { t: 'detail' };
+export type Detail = ToPage & { t: 'detail' };
 
 /** Fields that are told of one message. A hundred thousand would help nobody. */
 const mostFields = 2_000;
 
-/** The fields and bytes of a record that was found; without it, or without bytes, the reason. */
+/** The fields of a record and the bytes that are kept of it; without them, the reason. */
 export function detailOf(
   seq: number,
-  found: { readonly record: FeedRecord; readonly body: Uint8Array | undefined } | undefined,
+  record: FeedRecord | undefined,
+  body: Uint8Array | undefined,
   secrets = false,
 ): Detail {
   const nothing = (error: string): Detail => ({ t: 'detail', seq, fields: [], bytes: '', error });
-  if (found === undefined) return nothing('this record is no longer kept');
-  const { record, body } = found;
+  if (record === undefined) return nothing('this record is no longer kept');
   if (record.kind !== 'wire') return nothing('only messages have bytes');
-  if (body === undefined)
+  if (body === undefined) {
     return nothing(record.held ? 'its bytes are no longer kept' : 'its bytes are personal, or were not kept');
+  }
   const bytes = base64(body);
   const entry = entryOf(record);
   if (entry === undefined) return { t: 'detail', seq, fields: [], bytes, error: 'no layout is declared for it' };

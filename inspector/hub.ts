@@ -5,9 +5,11 @@
  */
 import type { ChartDefinition, MachineLike } from './chart-definition.ts';
 import { readValue } from './chart-state.ts';
+import { CountBook } from './count-book.ts';
+import { type Detail, detailOf } from './detail.ts';
 import type { Control, Count, FeedInput, FeedRecord, Party, Picture, Skipped, SnapshotRecord, ToPage } from './feed.ts';
 import { feedVersion, partyOf } from './feed.ts';
-import { type Counter, MessageTap, type TapOptions } from './message-tap.ts';
+import { MessageTap, type TapOptions } from './message-tap.ts';
 import { RecordStore, type StoreLimits } from './record-store.ts';
 import { type Actor, type RawSnapshot, Roster } from './roster.ts';
 import { dots, isPersonalMessage, shown } from './show.ts';
@@ -76,10 +78,12 @@ export class Hub {
   private readonly roster: Roster;
   private readonly store: RecordStore;
   private readonly taps = new Set<MessageTap>();
-  private readonly counters = new Set<Counter>();
-  private readonly changedCounters = new Set<Counter>();
+  private readonly counts = new CountBook();
   private readonly painters = new Map<string, () => Omit<Picture, 'party' | 'at'> | undefined>();
   private readonly listeners = new Set<Listener>();
+  /** What other processes left out, and who answers for their messages' bytes. */
+  private readonly leftOut = new Map<string, Skipped>();
+  private readonly answerers = new Map<string, (seq: number) => Promise<Detail>>();
   /** Actors with a snapshot to record, or with an allowance to refill. */
   private readonly lively = new Set<Actor>();
   private skipped = { messages: 0, snapshots: 0 };
@@ -117,6 +121,17 @@ export class Hub {
     this.roster.partyGone(id, at);
     for (const tap of this.taps) if (partyOf(tap.actor) === id) this.taps.delete(tap);
     this.painters.delete(id);
+    this.answerers.delete(id);
+  }
+
+  /** Whether a party of this id is there, and not gone. */
+  hasParty(id: string): boolean {
+    return this.roster.hasParty(id);
+  }
+
+  /** The chart that we have under a key. */
+  chart(key: string): ChartDefinition | undefined {
+    return this.roster.chart(key);
   }
 
   /** An actor starts. `chart` is a key of the hub's charts, or the definition itself. */
@@ -161,10 +176,7 @@ export class Hub {
         const { name, path } = counter;
         this.record({ kind: 'wire', actor, channel, peer, direction, name, path, size: body.length, at: at() }, body);
       },
-      changed: (counter) => {
-        this.counters.add(counter);
-        this.changedCounters.add(counter);
-      },
+      changed: (counter) => this.counts.note(counter),
       skipped: () => {
         this.skipped.messages++;
       },
@@ -176,6 +188,21 @@ export class Hub {
 
   untap(tap: MessageTap): void {
     this.taps.delete(tap);
+  }
+
+  /** Another process has counted. */
+  counted(count: Count): void {
+    this.counts.tell(count);
+  }
+
+  /** What another process, by any name of its own, has left out since it began. */
+  skippedBy(process: string, skipped: Skipped): void {
+    this.leftOut.set(process, skipped);
+  }
+
+  /** Who knows the bytes of a party's messages, if they are not here. */
+  answerer(party: string, answer: (seq: number) => Promise<Detail>): void {
+    this.answerers.set(party, answer);
   }
 
   /** Who paints a party's small picture (RGBA), when somebody looks. Undefined while there is none. */
@@ -204,7 +231,7 @@ export class Hub {
       ...this.roster.everything(),
       records: [...present, ...records].sort((a, b) => a.seq - b.seq),
       since: records[0]?.seq ?? this.seq + 1,
-      counts: [...this.counters].map(readCount),
+      counts: this.counts.all(),
       skipped: this.skippedNow(),
     };
   }
@@ -230,13 +257,12 @@ export class Hub {
     for (const actor of this.lively) this.recordIfAllowed(actor);
     if (this.listeners.size === 0) {
       this.store.dropFresh();
-      this.changedCounters.clear();
+      this.counts.dropChanged();
       this.roster.takeNews();
       return;
     }
     const records = this.store.takeFresh();
-    const counts = [...this.changedCounters].map(readCount);
-    this.changedCounters.clear();
+    const counts = this.counts.takeChanged();
     const news = this.roster.takeNews();
     if (records.length + counts.length === 0 && news === undefined) return;
     const batch: Batch = {
@@ -250,10 +276,15 @@ export class Hub {
     for (const listener of this.listeners) listener.batch(batch);
   }
 
-  /** A record and the bytes that are kept of it. */
-  find(seq: number): { record: FeedRecord; body: Uint8Array | undefined } | undefined {
+  /** The fields and bytes of a message. Never rejects: what is not known is said in `error`. */
+  async detail(seq: number): Promise<Detail> {
     const record = this.store.find(seq);
-    return record === undefined ? undefined : { record, body: this.store.body(seq) };
+    const answer = record === undefined ? undefined : this.answerers.get(partyOf(record.actor));
+    if (record === undefined || answer === undefined) return detailOf(seq, record, this.store.body(seq), this.secrets);
+    return answer(seq).then(
+      (detail) => ({ ...detail, seq }),
+      (error: unknown) => ({ t: 'detail', seq, fields: [], bytes: '', error: String(error) }),
+    );
   }
 
   /** The small pictures of this moment. */
@@ -352,15 +383,20 @@ export class Hub {
 
   private forget(actor: Actor): void {
     this.lively.delete(actor);
-    for (const counter of this.counters) if (counter.of.actor === actor.info.id) this.counters.delete(counter);
+    this.counts.forget(actor.info.id);
   }
 
   private skippedNow(): Skipped {
-    return { ...this.skipped, slow: 0, forgotten: this.store.forgotten };
+    const all = [...this.leftOut.values()];
+    const sum = (of: (skipped: Skipped) => number) => all.reduce((total, skipped) => total + of(skipped), 0);
+    return {
+      messages: this.skipped.messages + sum((s) => s.messages),
+      snapshots: this.skipped.snapshots + sum((s) => s.snapshots),
+      slow: sum((s) => s.slow),
+      forgotten: this.store.forgotten,
+    };
   }
 }
-
-const readCount = (counter: Counter): Count => counter.read();
 
 const statusOf = (status: string | undefined): SnapshotRecord['status'] =>
   status === 'done' || status === 'error' || status === 'stopped' ? status : 'active';

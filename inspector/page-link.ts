@@ -2,7 +2,6 @@
  * One page that is connected: tells it what happens, answers what it asks. A page that reads too slowly is left out for a
  * while and then told everything anew, so that it costs the program no memory. It knows no sockets: see serve.ts.
  */
-import { detailOf } from './detail.ts';
 import type { FromPage, ToPage } from './feed.ts';
 import { writePicture } from './feed.ts';
 import type { Batch, Hub } from './hub.ts';
@@ -42,7 +41,7 @@ export class PageLink {
     if (message === undefined) return false;
     switch (message.t) {
       case 'detail':
-        this.tell(detailOf(message.seq, this.hub.find(message.seq)));
+        this.hub.detail(message.seq).then((detail) => this.tell(detail));
         break;
       case 'older': {
         const records = this.hub.older(message.before);

@@ -55,6 +55,11 @@ export class Roster {
     this.news.parties.add(party.id);
   }
 
+  hasParty(id: string): boolean {
+    const party = this.parties.get(id);
+    return party !== undefined && !party.gone;
+  }
+
   partyGone(id: string, at: number): void {
     const party = this.parties.get(id);
     if (party === undefined || party.gone) return;

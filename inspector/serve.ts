@@ -12,6 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { type RawData, type WebSocket, WebSocketServer } from 'ws';
 import { UsageError } from '../src/errors.ts';
 import { Hub, type HubOptions } from './hub.ts';
+import { Joined } from './joined.ts';
 import { PageLink } from './page-link.ts';
 import { Program, programLimits, statelyBatch, statelyHello } from './stately.ts';
 
@@ -39,6 +40,8 @@ export interface Inspector {
   close(): Promise<void>;
 }
 
+/** Bytes of one message; a process that joins tells everything that it knows at first. */
+const mostPayload = 16 * 1024 * 1024;
 /** Connections at once, pages and programs together. */
 const mostConnections = 64;
 
@@ -52,7 +55,7 @@ export async function inspect(options: InspectOptions = {}): Promise<Inspector> 
   const server = createServer((request, response) => {
     serveFile(request, response, guard, files);
   });
-  const sockets = new WebSocketServer({ noServer: true, maxPayload: programLimits.message, perMessageDeflate: false });
+  const sockets = new WebSocketServer({ noServer: true, maxPayload: mostPayload, perMessageDeflate: false });
   let programs = 0;
   server.on('upgrade', (request, socket, head) => {
     socket.on('error', () => socket.destroy());
@@ -64,6 +67,7 @@ export async function inspect(options: InspectOptions = {}): Promise<Inspector> 
     }
     sockets.handleUpgrade(request, socket, head, (ws) => {
       if (target.pathname === '/feed') servePage(ws, hub);
+      else if (target.pathname === '/join') serveJoin(ws, hub, `join-${++programs}`);
       else serveProtocol(ws, hub, `program-${++programs}`);
     });
   });
@@ -147,6 +151,18 @@ function servePage(ws: WebSocket, hub: Hub): void {
   });
   ws.on('error', () => ws.terminate());
   ws.on('close', () => link.close());
+}
+
+/** Another process that tells what its own hub knows. */
+function serveJoin(ws: WebSocket, hub: Hub, name: string): void {
+  const joined = new Joined(hub, name, (message) => {
+    if (ws.readyState === ws.OPEN) ws.send(JSON.stringify(message));
+  });
+  ws.on('message', (data, binary) => {
+    if (!joined.take(binary ? new Uint8Array(data as Buffer) : textOf(data))) ws.close(1008);
+  });
+  ws.on('error', () => ws.terminate());
+  ws.on('close', () => joined.gone());
 }
 
 /** A program and an inspector look alike until the first one speaks: everybody is told, until it tells something itself. */

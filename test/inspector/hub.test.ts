@@ -274,7 +274,7 @@ describe('personal', () => {
     expect(JSON.stringify(shown(loop))).toContain('…');
   });
 
-  test('keystrokes, agent data and migration data keep no bytes and no details', () => {
+  test('keystrokes, agent data and migration data keep no bytes and no details', async () => {
     const hub = hubOf();
     const tap = hub.tap({ actor: 'client-1/inputs:0', channel: 'inputs:0', side: 'client', peer: '' });
     tap.allowance = 10;
@@ -289,14 +289,14 @@ describe('personal', () => {
     const [key, modifiers, agent] = hub.hello().records as any[];
     expect(key).toMatchObject({ name: 'msgc.key_down', size: 4 });
     expect(key.held).toBeUndefined();
-    expect(hub.find(key.seq)?.body).toBeUndefined();
+    expect(await hub.detail(key.seq)).toMatchObject({ bytes: '', error: expect.stringContaining('personal') });
     expect(modifiers).toMatchObject({ name: 'msgc.key_modifiers', held: true });
     expect(agent.detail).toBe('•••');
   });
 });
 
 describe('details', () => {
-  test('every byte of a kept message is named', () => {
+  test('every byte of a kept message is named', async () => {
     const hub = hubOf();
     const tap = hub.tap({ actor: 'client-1/main:0', channel: 'main:0', side: 'client', peer: '' });
     tap.message(
@@ -307,10 +307,12 @@ describe('details', () => {
     const sent: any[] = [];
     const link = new PageLink(hub, { send: (data) => sent.push(JSON.parse(data as string)), buffered: () => 0 });
     expect(link.take('{"t":"detail","seq":1}')).toBe(true);
+    await vi.waitFor(() => expect(sent).toHaveLength(2));
     expect(sent[1].fields[0]).toMatchObject({ path: 'sessionId', offset: 0, size: 4, value: String(0x03020100) });
     expect(sent[1].fields).toHaveLength(8);
     expect(atob(sent[1].bytes)).toHaveLength(32);
     link.take('{"t":"detail","seq":99}');
+    await vi.waitFor(() => expect(sent).toHaveLength(3));
     expect(sent[2]).toMatchObject({ seq: 99, fields: [], error: 'this record is no longer kept' });
     link.close();
   });

@@ -290,6 +290,10 @@ describe("@statelyai/inspect's protocol", () => {
     const ws = await open(inspector.inspectUrl);
     const closed = new Promise((resolve) => ws.on('close', resolve).on('error', () => {}));
     ws.send('x'.repeat(programLimits.message + 1));
-    expect(await closed).toBe(1009);
+    expect(await closed).toBe(1008);
+    const other = await open(inspector.inspectUrl);
+    const ended = new Promise((resolve) => other.on('close', resolve).on('error', () => {}));
+    other.send('x'.repeat(20 * 1024 * 1024));
+    expect(await ended).toBe(1009);
   });
 });
