@@ -19,8 +19,11 @@ export { type ConnectionFile, readConnectionFile } from './cli/connection-file.t
 export { readSpiceUri, type SpiceAddress, writeSpiceUri } from './cli/uri.ts';
 /** The client alone, as it runs in a browser too: it is told how to dial. */
 export { Client, type ClientEvent, type ClientOptions, connect as connectWith } from './client/client.ts';
+export type { PointerShape } from './client/cursor-shape.ts';
+export type { DisplayOptions, PreferredCompression, VideoCodec } from './client/displays.ts';
 export type { Gap } from './client/gap.ts';
 export { type Bgrx, encodePng } from './client/png.ts';
+export type { ClientPointer, PointerChange } from './client/pointer.ts';
 export type { ClientPlayback, ClientRecord, Played, SoundFormat } from './client/sound.ts';
 export { type Picture, Screen } from './client/surface.ts';
 export { type ConnectOptions, connect } from './connect.ts';

@@ -11,16 +11,17 @@ import { ClientLinkHost, type ClientLinkServices } from '../engine/link-host.ts'
 import { type Born, type Host, System } from '../engine/system.ts';
 import type { Journal } from '../journal/journal.ts';
 import { addressWord } from '../protocol/address.ts';
-import { CommonCap, caps, DisplayCap, InputsCap, MainCap, PlaybackCap, RecordCap } from '../protocol/capabilities.ts';
+import { CommonCap, caps, InputsCap, MainCap, PlaybackCap, RecordCap } from '../protocol/capabilities.ts';
 import type { Pipe } from '../transport/pipe.ts';
-import { Caches } from './caches.ts';
+import { type DisplayOptions, Displays, displayCaps } from './displays.ts';
 import { type Gap, GapWatch } from './gap.ts';
 import { ClientInput } from './input.ts';
+import { ClientPointer } from './pointer.ts';
 import { ClientPlayback, ClientRecord } from './sound.ts';
-import { Screen } from './surface.ts';
+import type { Screen } from './surface.ts';
 import { encryptTicket } from './ticket.ts';
 
-export interface ClientOptions {
+export interface ClientOptions extends DisplayOptions {
   readonly destination: Destination;
   /** Opens a connection; `secure` asks for the TLS port. Rejects with one clear sentence. */
   readonly dial: (destination: Destination, secure: boolean, signal: AbortSignal) => Promise<Pipe>;
@@ -54,11 +55,12 @@ export const connect = (options: ClientOptions): Client => new Client(options);
 export class Client {
   readonly events: Observable<ClientEvent>;
   readonly input = new ClientInput();
+  readonly pointer = new ClientPointer();
   readonly playback = new ClientPlayback();
   readonly record: ClientRecord;
   readonly system: System;
   /** What each display shows, by its address: "display:0". */
-  readonly screens = new Map<string, Screen>();
+  readonly screens: ReadonlyMap<string, Screen>;
   /** Channels that are up, by their addresses. */
   readonly channels = new Set<string>();
   name = '';
@@ -67,7 +69,7 @@ export class Client {
   private readonly options: ClientOptions;
   private readonly schemes: readonly Scheme[];
   private readonly clock: Clock;
-  private readonly caches = new Caches();
+  private readonly displays: Displays;
   private readonly gap = new GapWatch();
   private closed = false;
   private main: ChannelHost | undefined;
@@ -79,6 +81,13 @@ export class Client {
     this.schemes = options.schemes ?? ['seamless', 'semi-seamless', 'switch-host'];
     this.clock = options.clock ?? wallClock;
     this.record = new ClientRecord(() => this.multiMediaTime);
+    this.displays = new Displays({
+      ...options,
+      clock: this.clock,
+      mmTime: () => this.multiMediaTime,
+      marked: (channel, width, height) => this.all.next({ event: 'frame', channel, width, height }),
+    });
+    this.screens = this.displays.screens;
     this.events = this.all.asObservable();
     this.system = new System({
       name: 'client',
@@ -127,7 +136,7 @@ export class Client {
       if (news.event === 'closed') {
         this.closed = true;
         this.system.stop();
-        for (const screen of this.screens.values()) screen.close();
+        this.displays.close();
         this.all.complete();
       }
       return;
@@ -163,7 +172,7 @@ export class Client {
     const attach = this.attachments[chart];
     if (attach === undefined) return undefined;
     const host = new ChannelHost(system, born, 'client', {});
-    attach(host);
+    attach(host, system);
     return host;
   }
 
@@ -180,11 +189,11 @@ export class Client {
     };
   }
 
-  private readonly attachments: { readonly [chart: string]: (host: ChannelHost) => void } = {
+  private readonly attachments: { readonly [chart: string]: (host: ChannelHost, system: System) => void } = {
     'main/client': (host) => this.attachMain(host),
-    'display/client': (host) => this.attachDisplay(host),
+    'display/client': (host, system) => this.displays.attach(host, system),
     'inputs/client': (host) => this.input.attach(host),
-    'cursor/client': () => {},
+    'cursor/client': (host) => this.pointer.attach(host),
     'playback/client': (host) => this.playback.attach(host),
     'record/client': (host) => this.record.attach(host),
   };
@@ -199,28 +208,6 @@ export class Client {
         this.mouseMode = { supported: body.supportedModes, current: body.currentMode };
       } else if (type === 'msg.multi_media_time') this.mmTimeAtZero = body.time - this.clock.now();
       else if (type === 'msg.name') this.name = body.name;
-    });
-  }
-
-  private attachDisplay(host: ChannelHost): void {
-    let screen = this.screens.get(host.channel);
-    if (screen === undefined) {
-      screen = new Screen({ caches: this.caches });
-      this.screens.set(host.channel, screen);
-    } else screen.reset('primary');
-    const { channel } = host;
-    const shown = screen;
-    host.states.subscribe((state) => {
-      if (state.type === 'reset') shown.reset(state.keep);
-    });
-    host.messages.subscribe((message) => {
-      shown.apply(message);
-      if (message.type === 'msg.mark') {
-        const primary = shown.primary();
-        if (primary !== undefined) {
-          this.all.next({ event: 'frame', channel, width: primary.width, height: primary.height });
-        }
-      }
     });
   }
 
@@ -245,7 +232,7 @@ export class Client {
           ...(schemes.includes('early-link') ? [MainCap.earlyLink] : []),
         );
       case 'display':
-        return caps(DisplayCap.sizedStream, DisplayCap.monitorsConfig, DisplayCap.composite, DisplayCap.a8Surface);
+        return displayCaps(this.options);
       case 'inputs':
         return caps(InputsCap.keyScancode);
       case 'playback':
