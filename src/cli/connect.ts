@@ -7,6 +7,7 @@ import type { Bgrx } from '../client/png.ts';
 import { connect as openClient } from '../connect.ts';
 import { SumacError, UsageError } from '../errors.ts';
 import { clientJson, clientSentence, explainReason } from './client-lines.ts';
+import { inspectFlags, openInspection } from './inspector.ts';
 import { checkWritable, settle, takePicture, undrawnLines, writePicture } from './picture-file.ts';
 import { Microphone, readSound, SoundRecorder } from './sound-file.ts';
 import { bothAllow, channelsFlag, readTarget, targetAbout, targetFlags } from './target.ts';
@@ -16,6 +17,7 @@ import { flag, toggle, type Values, verb } from './verb.ts';
 
 const flags = {
   ...targetFlags,
+  ...inspectFlags,
   json: toggle('One line of JSON for each event instead of sentences; `at` is milliseconds since the start.'),
   for: flag('DURATION', duration, 'Ends after so long, such as 500ms, 10s or 2m.'),
   until: flag(
@@ -69,6 +71,7 @@ async function run(values: Values<typeof flags>, [word]: readonly string[], term
   const recorder = record === undefined ? undefined : new SoundRecorder(record);
   let session: Session | undefined;
   let microphone: Microphone | undefined;
+  const inspection = await openInspection(values, (line) => terminal.err(plain(line)));
   try {
     const client = openClient({
       ...target.options,
@@ -76,6 +79,8 @@ async function run(values: Values<typeof flags>, [word]: readonly string[], term
       schemes: values.schemes,
       log: (line) => terminal.err(plain(line)),
     });
+    inspection?.client(target.name, client);
+    if (inspection?.url !== undefined) terminal.err(`inspector: ${inspection.url}`);
     session = new Session(client, values, terminal);
     recorder?.follow(client.playback.played);
     if (sound !== undefined) microphone = new Microphone(client.record, sound);
@@ -93,6 +98,7 @@ async function run(values: Values<typeof flags>, [word]: readonly string[], term
     microphone?.close();
     session?.close();
     recorder?.close();
+    await inspection?.close();
   }
 }
 

@@ -25,6 +25,8 @@ export class Stage {
   readonly houses: readonly [House, House];
   /** Where the guest lives. */
   home: House;
+  /** Milliseconds that the next connections wait before they are made. */
+  linkDelay = 0;
   private readonly log: (line: string) => void;
 
   private constructor(houses: readonly [House, House], log: (line: string) => void) {
@@ -58,7 +60,10 @@ export class Stage {
     return connect({
       destination: addressOf(this.home),
       schemes,
-      dial: (destination, _secure, signal) => dialTcp(destination, { signal }),
+      dial: async (destination, _secure, signal) => {
+        if (this.linkDelay > 0) await new Promise((resolve) => setTimeout(resolve, this.linkDelay));
+        return dialTcp(destination, { signal });
+      },
       log: (line) => this.log(`client: ${line}`),
     });
   }

@@ -10,6 +10,7 @@ import { schemes as allSchemes, type Scheme } from '../../machines/contract.ts';
 import { UsageError } from '../errors.ts';
 import { formatAddress } from '../qmp/address.ts';
 import type { Server } from '../server/server.ts';
+import { inspectFlags, openInspection } from './inspector.ts';
 import { type HostEvent, hostJson, hostSentence, isOfGuest } from './server-lines.ts';
 import { readText } from './target.ts';
 import { jsonLine, plain, type Terminal } from './terminal.ts';
@@ -39,6 +40,7 @@ const flags = {
   'migrate-ms': flag('N', count, 'How long the guest takes to move, in milliseconds. Default 300.'),
   schemes: flag('LIST', schemes, 'Hand-over schemes, best first. Default seamless,semi-seamless,switch-host.'),
   seamless: flag('on|off', onOff, 'off takes seamless out of the schemes. Default on.'),
+  ...inspectFlags,
   json: toggle('One line of JSON for each event instead of sentences; `at` is milliseconds since the start.'),
 } as const;
 
@@ -101,6 +103,11 @@ async function run(values: Values<typeof flags>, _words: readonly string[], term
     onQuit: quit,
     log: (line) => tell({ event: 'log', line }),
   });
+  const inspection = await openInspection(values, (line) => terminal.err(plain(line))).catch(async (error) => {
+    await host.close();
+    throw error;
+  });
+  inspection?.server(values.name ?? 'sumac', host.server);
   try {
     const { server, machine, qmp } = host;
     merge(
@@ -119,9 +126,11 @@ async function run(values: Values<typeof flags>, _words: readonly string[], term
     if (password === undefined && !isLoopback(addr) && server.addresses.port !== undefined) {
       terminal.err(`sumac: everybody who reaches ${plain(addr)} may connect: there is no password`);
     }
+    if (inspection?.url !== undefined) terminal.err(`inspector: ${inspection.url}`);
     await ended;
     return 0;
   } finally {
+    await inspection?.close();
     await host.close();
   }
 }

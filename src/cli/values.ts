@@ -106,3 +106,17 @@ export const socketAddress: ValueSchema<SocketAddress> = v.pipe(
     }
   }),
 );
+
+/** `9229` or `127.0.0.1:9229`. */
+export const inspectAddress: ValueSchema<{ readonly host?: string | undefined; readonly port: number }> = v.pipe(
+  v.string(),
+  v.rawTransform(({ dataset, addIssue, NEVER }) => {
+    const [, host, digits] = /^(?:(.+):)?(\d{1,5})$/.exec(dataset.value) ?? [];
+    const number = Number(digits);
+    if (digits === undefined || number > 65_535) {
+      addIssue({ message: 'it must be [HOST:]PORT' });
+      return NEVER;
+    }
+    return { host: host?.replace(/^\[|\]$/g, ''), port: number };
+  }),
+);

@@ -85,7 +85,7 @@ const effectOf = ({ type, params }: Action, parent: unknown, self: unknown): Eff
         ? undefined
         : { kind: 'wait', id: params.id, delay: params.delay, event: params.event };
     case 'xstate.cancel':
-      return { kind: 'forget', id: params };
+      return { kind: 'forget', id: params.sendId };
     case 'xstate.spawnChild':
       return { kind: 'begin', id: params.actorRef.id, actor: String(params.src), input: params.input };
     case 'xstate.stopChild':

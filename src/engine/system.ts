@@ -208,8 +208,19 @@ export class System {
       error: (error) => {
         this.log(`${address}: the chart failed: ${error instanceof Error ? error.message : String(error)}`);
         ended();
+        this.endBelow(address);
       },
     });
+  }
+
+  /** XState leaves the children of a chart that has failed running; what they hold must go with it. */
+  private endBelow(address: string): void {
+    for (const [actor, host] of this.hosts) {
+      if (!this.addressOf(actor).startsWith(`${address}/`)) continue;
+      this.hosts.delete(actor);
+      this.charts.delete(actor);
+      host.end();
+    }
   }
 
   /** The host of charts that only report. */

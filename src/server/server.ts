@@ -2,12 +2,11 @@
  * A SPICE server to embed: createServer() listens, hosts the charts and gives the application a console to draw on and the
  * hypervisor its calls. What a client does is the charts' business; nothing here decides what is legal.
  */
-import { randomUUID } from 'node:crypto';
 import { type Observable, Subject } from 'rxjs';
 import { type Destination, type MainFacts, type Scheme, schemes } from '../../machines/contract.ts';
 import { type SupervisorNews, supervisor } from '../../machines/supervisor.ts';
 import { ChannelHost } from '../engine/channel-host.ts';
-import { type Clock, randomNonce, wallClock } from '../engine/clock.ts';
+import { type Clock, calendarNow, randomNonce, randomUuid, wallClock } from '../engine/clock.ts';
 import { ServerLinkHost, type ServerLinkServices } from '../engine/link-host.ts';
 import { type Born, type Host, System } from '../engine/system.ts';
 import { UsageError } from '../errors.ts';
@@ -85,6 +84,7 @@ export class Server implements Console, Spice {
   private readonly connections: Connections;
   private readonly accepted = new Map<string, Pipe>();
   private readonly mains = new Set<ChannelHost>();
+  private readonly hosts = new Set<ChannelHost>();
   private readonly uuid: Uint8Array;
   private links = 0;
   private listening: Listening | undefined;
@@ -98,8 +98,8 @@ export class Server implements Console, Spice {
     for (const scheme of this.schemes) {
       if (!schemes.includes(scheme)) throw new UsageError(`${scheme} is no hand-over scheme: ${schemes.join(', ')}`);
     }
-    this.password = new Password(options.password, () => Date.now());
-    this.uuid = uuidBytes(options.uuid ?? randomUUID());
+    this.password = new Password(options.password, calendarNow);
+    this.uuid = uuidBytes(options.uuid ?? randomUuid());
     this.display = new ServerDisplay(options.width ?? 640, options.height ?? 480);
     this.playback = new Playback(() => this.multiMediaTime);
     this.connections = new Connections(
@@ -240,6 +240,11 @@ export class Server implements Console, Spice {
     return this.password.required;
   }
 
+  /** Hangs up one channel ("display:0") of every client; clients link it again as they please. */
+  dropChannel(channel: string, reason: string): void {
+    for (const host of this.hosts) if (host.channel === channel) host.tell({ type: 'api.close', reason });
+  }
+
   disconnectAll(reason: string): void {
     this.system.root.send({ type: 'api.disconnect', reason } as never);
   }
@@ -267,6 +272,8 @@ export class Server implements Console, Spice {
     const host = new ChannelHost(system, born, 'server', {
       perform: async (channel, question, input) => this.answer(channel, question, input),
     });
+    this.hosts.add(host);
+    host.states.subscribe({ complete: () => this.hosts.delete(host) });
     attach(host);
     return host;
   }

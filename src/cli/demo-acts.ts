@@ -1,0 +1,160 @@
+/**
+ * The acts of the main job: a move in each scheme, a move that is given up, a target that is none. After each the client must
+ * be where the guest is, with every channel up and the guest's own picture, byte for byte.
+ */
+import { filter, firstValueFrom, map, type Observable, race, timer } from 'rxjs';
+import type { Scheme } from '../../machines/contract.ts';
+import type { Client, ClientEvent } from '../client/client.ts';
+import { addressOf, type House, impostor, type Stage } from './demo-stage.ts';
+
+type Handover = Extract<ClientEvent, { event: 'handover' }>;
+
+/** What became of one hand-over. */
+export interface Act {
+  readonly handover: string;
+  readonly scheme: Scheme;
+  readonly from: string;
+  readonly to: string;
+  readonly channels: readonly string[];
+  readonly gapMs?: number;
+  readonly outcome: string;
+  readonly ok: boolean;
+  readonly reason?: string;
+}
+
+const allChannels = 6;
+const patience = 20_000;
+
+/** The guest moves, and the client with it. */
+export async function moved(stage: Stage, client: Client, scheme: Scheme): Promise<Act> {
+  const [from, to] = [stage.home, stage.away];
+  const answered = happens(from.server.events, (event) => event.event === 'migrate_connect_complete');
+  const linked = scheme === 'switch-host' ? undefined : phase(client, 'linked');
+  const switched = phase(client, 'switched');
+  const left = happens(from.server.events, (event) => event.event === 'migrate_end_complete');
+  from.server.migrateConnect(addressOf(to), { scheme });
+  await answered;
+  await linked;
+  from.server.migrateStart();
+  stage.moveGuest();
+  from.server.migrateEnd(true);
+  const report = await switched;
+  const gone = await left;
+  if (scheme === 'switch-host' && report !== undefined) await allUp(client);
+  const problem =
+    report === undefined
+      ? 'the client did not switch'
+      : gone === undefined
+        ? 'the client did not leave the source'
+        : await wrongAt(to, client);
+  return {
+    handover: scheme,
+    scheme: report?.scheme ?? scheme,
+    from: from.name,
+    to: to.name,
+    channels: report?.channels ?? [],
+    ...(report?.gapMs === undefined ? {} : { gapMs: report.gapMs }),
+    outcome: report === undefined ? 'failed' : 'switched',
+    ok: problem === undefined && report?.scheme === scheme,
+    ...(problem === undefined ? {} : { reason: problem }),
+  };
+}
+
+/** The move is given up, before or after the client has linked to the target: it stays. */
+export async function cancelled(stage: Stage, client: Client, handover: string): Promise<Act> {
+  const [from, to] = [stage.home, stage.away];
+  const linked = phase(client, 'linked');
+  const cancel = phase(client, 'cancelled');
+  from.server.migrateConnect(addressOf(to));
+  if (handover === 'cancel after link') await linked;
+  from.server.migrateEnd(false);
+  return stayed(stage, client, handover, to.name, await cancel, 'cancelled');
+}
+
+/** The target cannot be linked: the client says so in time, and stays. */
+export async function misled(
+  stage: Stage,
+  client: Client,
+  handover: string,
+  how: 'refuses' | 'is silent',
+): Promise<Act> {
+  const target = await impostor(how);
+  const failure = phase(client, 'failed');
+  stage.home.server.migrateConnect(target.destination);
+  const report = await failure;
+  stage.home.server.migrateEnd(false);
+  await target.close();
+  return stayed(stage, client, handover, 'nobody', report, 'failed');
+}
+
+async function stayed(
+  stage: Stage,
+  client: Client,
+  handover: string,
+  to: string,
+  report: Handover | undefined,
+  outcome: string,
+): Promise<Act> {
+  const problem = report === undefined ? 'the client did not notice' : await wrongAt(stage.home, client);
+  return {
+    handover,
+    scheme: report?.scheme ?? 'seamless',
+    from: stage.home.name,
+    to,
+    channels: report?.channels ?? [],
+    outcome: `${outcome}, stayed`,
+    ok: problem === undefined,
+    ...(problem === undefined ? (report?.reason === undefined ? {} : { reason: report.reason }) : { reason: problem }),
+  };
+}
+
+/** What is wrong with the client at this house, if anything: a channel is missing, or the picture is not the guest's. */
+async function wrongAt(house: House, client: Client): Promise<string | undefined> {
+  house.card.stop();
+  try {
+    const deadline = Date.now() + patience;
+    let problem: string | undefined = 'the picture is not the guest’s';
+    while (problem !== undefined && Date.now() < deadline) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      problem = await difference(house, client);
+    }
+    return problem;
+  } finally {
+    house.card.run();
+  }
+}
+
+async function difference(house: House, client: Client): Promise<string | undefined> {
+  const open = house.server.channels().length;
+  if (open < allChannels) return `only ${open} channels are open`;
+  const screen = client.screens.get('display:0');
+  await screen?.settled();
+  const shown = screen?.primary();
+  const own = house.card.picture();
+  if (shown === undefined || shown.width !== own.width || shown.height !== own.height) return 'there is no picture';
+  for (let at = 0; at < own.pixels.length; at += 4) {
+    if (
+      shown.data[at] !== own.pixels[at] ||
+      shown.data[at + 1] !== own.pixels[at + 1] ||
+      shown.data[at + 2] !== own.pixels[at + 2]
+    ) {
+      return 'the picture is not the guest’s';
+    }
+  }
+  return undefined;
+}
+
+const happens = <T>(events: Observable<T>, fits: (event: T) => boolean): Promise<T | undefined> =>
+  firstValueFrom(race(events.pipe(filter(fits)), timer(patience).pipe(map(() => undefined))), {
+    defaultValue: undefined,
+  });
+
+const phase = async (client: Client, wanted: Handover['phase']): Promise<Handover | undefined> =>
+  (await happens(client.events, (event) => event.event === 'handover' && event.phase === wanted)) as
+    | Handover
+    | undefined;
+
+export const allUp = async (client: Client): Promise<void> => {
+  const up = () => client.channels.size === allChannels;
+  if (!up()) await happens(client.events, up);
+};
