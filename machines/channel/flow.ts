@@ -81,6 +81,7 @@ export const clientFlow = {
           actions: ['carry the migrate data', 'tell that the source has left it'],
         },
       },
+      after: { 'flush deadline': { actions: { type: 'take offence', params: { reason: 'no migrate data in time' } } } },
     },
     /** A source may still say something after it has let go (spec §5.8); it does not count. */
     'handing over': {

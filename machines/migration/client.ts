@@ -55,18 +55,25 @@ export type MigrationClientOutcome =
       mainCaps: Caps;
       switched: readonly Address[];
     }
-  /** The source has let the client go, but the target was not linked: begin there afresh. */
-  | { outcome: 'begin afresh'; destination: Destination }
+  /** The source has let the client go, but the target was not linked: begin there afresh, where it `resolved` to or not. */
+  | { outcome: 'begin afresh'; destination: Destination; resolved: boolean }
   | { outcome: 'stay' };
 
 export interface MigrationClientContext extends MigrationClientInput {
   readonly links: Readonly<Record<Address, { link: LinkName; agreed: Agreed | null }>>;
   readonly switched: readonly Address[];
+  /** The destination is where the announced one resolved to. */
+  readonly resolved: boolean;
   readonly answered: boolean;
   readonly reason: string;
 }
 
 const mainAddress = 'main:0';
+
+/** Where a hand-over really goes: the embedding program may know better than the announcement. Rejects to refuse it. */
+export const resolveDestination = fromPromise<Destination, { destination: Destination }>(
+  async ({ input }) => input.destination,
+);
 
 export const migrationClient = setup({
   types: {} as {
@@ -79,14 +86,12 @@ export const migrationClient = setup({
   actors: {
     link: linkClient,
     handshake: migrationHandshake,
-    /** Where the hand-over really goes: the embedding program may know better than the announcement. */
-    'resolve destination': fromPromise<Destination, { destination: Destination }>(
-      async ({ input }) => input.destination,
-    ),
+    'resolve destination': resolveDestination,
   },
   actions: {
     'remember where it goes': assign((_, params: { destination: Destination }) => ({
       destination: params.destination,
+      resolved: true,
     })),
     'link main': enqueueActions(({ context, enqueue }) => {
       const link = linkName(mainAddress, context.attempt);
@@ -214,7 +219,7 @@ export const migrationClient = setup({
   },
 }).createMachine({
   id: 'migration/client',
-  context: ({ input }) => ({ ...input, links: {}, switched: [], answered: false, reason: '' }),
+  context: ({ input }) => ({ ...input, links: {}, switched: [], resolved: false, answered: false, reason: '' }),
   initial: 'preparing',
   output: ({ event }) => (event as unknown as { output: MigrationClientOutcome }).output,
   states: {
@@ -394,11 +399,16 @@ export const migrationClient = setup({
       output: ({ context, event }): MigrationClientOutcome => ({
         outcome: 'begin afresh',
         destination: event.type === 'msg.migrate_switch_host' ? destinationOf(event.body) : context.destination,
+        resolved: false,
       }),
     },
     'begun afresh': {
       type: 'final',
-      output: ({ context }): MigrationClientOutcome => ({ outcome: 'begin afresh', destination: context.destination }),
+      output: ({ context }): MigrationClientOutcome => ({
+        outcome: 'begin afresh',
+        destination: context.destination,
+        resolved: context.resolved,
+      }),
     },
   },
 });

@@ -29,6 +29,7 @@ import {
   type MigrationClientInput,
   type MigrationClientOutcome,
   migrationClient,
+  resolveDestination,
 } from '../migration/client.ts';
 import { playbackClient } from '../playback/client.ts';
 import { recordClient } from '../record/client.ts';
@@ -72,6 +73,8 @@ export interface SessionClientContext extends SessionClientInput {
 
 const mainAddress = 'main:0';
 const mostTries = 3;
+/** Channels of one session. A server may list 65,536. */
+const mostChannels = 32;
 
 const word = (channel: Address) => channel.slice(0, channel.indexOf(':')) as ClientChannel | 'main';
 
@@ -86,6 +89,7 @@ export const sessionClient = setup({
   actors: {
     link: linkClient,
     migration: migrationClient,
+    'resolve destination': resolveDestination,
     main: mainClient,
     display: displayClient,
     inputs: inputsClient,
@@ -112,8 +116,9 @@ export const sessionClient = setup({
         .map(({ name, id }) => `${name}:${id}`)
         .filter((channel) => !context.up.includes(channel) && !isBeingLinked(children, channel));
       const attempt = context.attempt + 1;
+      const room = Math.max(0, mostChannels - Object.keys(children).length);
       enqueue.assign({ attempt });
-      for (const channel of new Set(channels)) {
+      for (const channel of [...new Set(channels)].slice(0, room)) {
         enqueue.spawnChild('link', { id: linkName(channel, attempt), input: linkInput(context, channel, attempt) });
       }
     }),
@@ -215,6 +220,9 @@ export const sessionClient = setup({
       });
       for (const child of Object.keys(self.getSnapshot().children)) enqueue.stopChild(child);
     }),
+    'remember where it goes': assign((_, params: { destination: Destination }) => ({
+      destination: params.destination,
+    })),
     'forget the source': assign({ left: null }),
     'report the hand-over': emit(
       ({ context }, params: { phase: HandoverPhase; to?: Destination }): SessionCommand => ({
@@ -254,10 +262,18 @@ export const sessionClient = setup({
       context.schemes.includes('early-link') && hasCap(context.mainCaps, MainCap.earlyLink),
     'it switched': (_, outcome: MigrationClientOutcome) => outcome.outcome === 'switched',
     'it is to begin afresh': (_, outcome: MigrationClientOutcome) => outcome.outcome === 'begin afresh',
+    'it is to begin afresh at a known place': (_, outcome: MigrationClientOutcome) =>
+      outcome.outcome === 'begin afresh' && outcome.resolved,
     'it may be tried again': ({ context, event }) =>
       'channel' in event && (context.tries[event.channel] ?? 0) < mostTries,
   },
-  delays: { 'relink delay': 500, 'word deadline': 10_000 },
+  delays: {
+    'relink delay': 500,
+    'word deadline': 10_000,
+    /** A server that has let a client in greets it at once (spec §2.10). */
+    'init deadline': 15_000,
+    'resolve deadline': 8_000,
+  },
 }).createMachine({
   id: 'session/client',
   context: ({ input }) => ({
@@ -304,6 +320,12 @@ export const sessionClient = setup({
           ],
         },
         'channel.down': { target: 'closed', actions: { type: 'remember the reason', params: ({ event }) => event } },
+      },
+      after: {
+        'init deadline': {
+          target: 'closed',
+          actions: { type: 'remember the reason', params: { reason: 'no init in time' } },
+        },
       },
     },
     up: {
@@ -380,6 +402,17 @@ export const sessionClient = setup({
                 ],
               },
               {
+                guard: { type: 'it is to begin afresh at a known place', params: ({ event }) => event.output },
+                target: '#session/client.switching host.linking main',
+                actions: [
+                  {
+                    type: 'report the hand-over',
+                    params: ({ event }) => ({ phase: 'fell-back', to: (event.output as Afresh).destination }),
+                  },
+                  { type: 'leave the source for', params: ({ event }) => (event.output as Afresh).destination },
+                ],
+              },
+              {
                 guard: { type: 'it is to begin afresh', params: ({ event }) => event.output },
                 target: '#session/client.switching host',
                 actions: [
@@ -423,8 +456,34 @@ export const sessionClient = setup({
     },
     /** The old way (spec §3a): nothing is kept but the picture, until the target sends its own. */
     'switching host': {
-      initial: 'linking main',
+      initial: 'resolving',
       states: {
+        resolving: {
+          invoke: {
+            src: 'resolve destination',
+            input: ({ context }) => ({ destination: context.destination }),
+            onDone: {
+              target: 'linking main',
+              actions: { type: 'remember where it goes', params: ({ event }) => ({ destination: event.output }) },
+            },
+            onError: {
+              target: '#session/client.closed',
+              actions: [
+                { type: 'remember the reason', params: { reason: 'no destination' } },
+                { type: 'report the hand-over', params: { phase: 'failed' } },
+              ],
+            },
+          },
+          after: {
+            'resolve deadline': {
+              target: '#session/client.closed',
+              actions: [
+                { type: 'remember the reason', params: { reason: 'no destination in time' } },
+                { type: 'report the hand-over', params: { phase: 'failed' } },
+              ],
+            },
+          },
+        },
         'linking main': {
           entry: 'link main',
           on: {
@@ -469,6 +528,15 @@ export const sessionClient = setup({
             'channel.down': {
               target: '#session/client.closed',
               actions: { type: 'remember the reason', params: ({ event }) => event },
+            },
+          },
+          after: {
+            'init deadline': {
+              target: '#session/client.closed',
+              actions: [
+                { type: 'remember the reason', params: { reason: 'no init in time' } },
+                { type: 'report the hand-over', params: { phase: 'failed' } },
+              ],
             },
           },
         },

@@ -9,6 +9,7 @@ import { ChannelHost } from '../engine/channel-host.ts';
 import { type Clock, wallClock } from '../engine/clock.ts';
 import { ClientLinkHost, type ClientLinkServices } from '../engine/link-host.ts';
 import { type Born, type Host, System } from '../engine/system.ts';
+import { LinkError } from '../errors.ts';
 import type { Journal } from '../journal/journal.ts';
 import { addressWord } from '../protocol/address.ts';
 import { CommonCap, caps, InputsCap, MainCap, PlaybackCap, RecordCap } from '../protocol/capabilities.ts';
@@ -167,7 +168,7 @@ export class Client {
   private hostFor(born: Born, system: System): Host | undefined {
     const { chart } = born;
     if (chart === 'link/client') return new ClientLinkHost(system, born, this.linkServices);
-    if (chart === 'migration/client') return this.migrationHost(born);
+    if (chart === 'migration/client' || chart === 'session/client') return this.followingHost(born, system);
     if (chart === 'migration/handshake') return new ChannelHost(system, born, 'client', {});
     const attach = this.attachments[chart];
     if (attach === undefined) return undefined;
@@ -176,17 +177,26 @@ export class Client {
     return host;
   }
 
-  private migrationHost({ address }: Born): Host {
+  /** The host of charts that follow the guest: they report, and ask where a hand-over really goes. */
+  private followingHost({ address }: Born, system: System): Host {
     return {
       obey: (command) => {
-        if (command.type === 'report') this.system.reports.next({ actor: address, news: command.news });
+        if (command.type === 'report') system.reports.next({ actor: address, news: command.news });
+        else if (command.type === 'log') system.log(`${address}: ${command.line}`);
       },
-      perform: async (_question, { destination }) => {
-        const { resolveDestination } = this.options;
-        return resolveDestination === undefined ? destination : resolveDestination(destination);
-      },
+      perform: async (_question, { destination }) => this.resolve(destination),
       end: () => {},
     };
+  }
+
+  /** Throws LinkError when nothing can be dialled there. */
+  private async resolve(announced: Destination): Promise<Destination> {
+    const { resolveDestination } = this.options;
+    if (resolveDestination !== undefined) return resolveDestination(announced);
+    if (announced.host === '' || (announced.port === undefined && announced.tlsPort === undefined)) {
+      throw new LinkError('the guest is said to go where nothing can be dialled');
+    }
+    return announced;
   }
 
   private readonly attachments: { readonly [chart: string]: (host: ChannelHost, system: System) => void } = {

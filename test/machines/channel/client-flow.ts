@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import type { AnyStateMachine } from 'xstate';
 import type { Scheme } from '../../../machines/contract.ts';
-import { type Act, given } from '../../support/given.ts';
+import { type Act, elapsed, given } from '../../support/given.ts';
 import {
   attach,
   close,
@@ -131,6 +131,12 @@ export function clientFlowContract({ chart, channel, onAttach = [], onSwitch = (
       flushing.when(stray('msg.no_such_message')).expect({
         in: beginnings as object,
         does: goesDown(channel, unexpected('msg.no_such_message')),
+      });
+      flushing.expect({ waits: ['flush deadline'] });
+      flushing.when(elapsed('flush deadline')).expect({
+        in: beginnings as object,
+        does: goesDown(channel, 'no migrate data in time'),
+        waits: [],
       });
       flushing
         .when(closed('link:1'))

@@ -143,7 +143,9 @@ const gone: MigrationClientOutcome = {
   mainCaps: early,
   switched: all,
 };
-const afresh: MigrationClientOutcome = { outcome: 'begin afresh', destination: there };
+const afresh: MigrationClientOutcome = { outcome: 'begin afresh', destination: there, resolved: true };
+const resolving = (destination: Destination = there) => begins('resolve destination', { input: { destination } });
+const resolved = (destination: Destination = there) => done('resolve destination', destination);
 const closed = (reason: string) => ({ output: { reason }, waits: [], runs: [] });
 
 describe('a session begins', () => {
@@ -181,13 +183,26 @@ describe('a session begins', () => {
   // A server whose guest has gone sends a client that comes late after it, before the greeting.
   test('elsewhere, when the guest is not here any more', () => {
     greeting.when(switchHost).expect({
-      in: { 'switching host': 'linking main' },
-      does: [handover('begun', 1, ['main:0']), ends('main:0'), linking('main:0', 2, 0, there)],
+      in: { 'switching host': 'resolving' },
+      does: [handover('begun', 1, ['main:0']), ends('main:0'), resolving()],
     });
+  });
+
+  test('not, when the server does not greet', () => {
+    greeting.expect({ waits: ['init deadline'] });
+    greeting
+      .when(elapsed('init deadline'))
+      .expect({ ...closed('no init in time'), does: [over('no init in time'), ends('main:0')] });
   });
 });
 
 describe('channels', () => {
+  test('are no more than a client has use for', () => {
+    const many = Array.from({ length: 200 }, (_, id): ['display', number] => ['display', id]);
+    const linked = many.slice(0, 31).map(([, id]) => linkName(`display:${id}`, 2));
+    staying.after(list(...many)).expect({ runs: ['main:0', ...linked] });
+  });
+
   test('are linked if they are wanted and known, each once', () => {
     staying
       .when(list(['display', 0], ['display', 0], ['display', 1], ['playback', 0], ['main', 0], ['inputs', 0]))
@@ -405,6 +420,13 @@ describe('a hand-over ends', () => {
     });
   });
 
+  test('with a new session where the announced place really is, if that is not known yet', () => {
+    following.when(done('migration', { ...afresh, resolved: false })).expect({
+      in: { 'switching host': 'resolving' },
+      does: [handover('fell-back', 3, all), ...all.map(ends), resolving()],
+    });
+  });
+
   test('and the next one is told by what the new server can do', () => {
     // The source did not speak early-link, the target does.
     atTarget.when(switchHost).expect({ in: { up: 'following' }, does: [begins('migration')] });
@@ -413,20 +435,57 @@ describe('a hand-over ends', () => {
 
 // Spec §3a.
 describe('switching host', () => {
-  const switching = whole.after(switchHost);
+  const switching = whole.after(switchHost, resolved());
   const linked = switching.after(linkUp('main:0', 3, early), done(linkName('main:0', 3)), up('main:0'));
 
   test('leaves everything behind, also what is half done', () => {
     const busy = whole.after(down('inputs:0'), list(['display', 1]));
     busy.when(switchHost).expect({
-      in: { 'switching host': 'linking main' },
+      in: { 'switching host': 'resolving' },
       does: [
         handover('begun', 3, ['main:0', 'display:0']),
         ...all.map(ends),
         ends(linkName('display:1', 3)),
-        linking('main:0', 4, 0, there),
+        resolving(),
       ],
-      runs: [linkName('main:0', 4)],
+      runs: ['resolve destination'],
+    });
+    whole.after(switchHost).expect({ waits: ['resolve deadline'], runs: ['resolve destination'] });
+  });
+
+  // The place that is announced may be a ticket for a proxy.
+  test('goes where the embedding program says', () => {
+    const proxy = { host: 'proxy', port: 443 };
+    whole
+      .after(switchHost)
+      .when(resolved(proxy))
+      .expect({
+        in: { 'switching host': 'linking main' },
+        does: [linking('main:0', 3, 0, proxy)],
+        context: { destination: proxy },
+        waits: [],
+      });
+  });
+
+  test('ends the session when there is no place to go, or none is told in time', () => {
+    whole
+      .after(switchHost)
+      .when(failed('resolve destination'))
+      .expect({ ...closed('no destination'), does: [handover('failed', 2, all), over('no destination')] });
+    whole
+      .after(switchHost)
+      .when(elapsed('resolve deadline'))
+      .expect({
+        ...closed('no destination in time'),
+        does: [ends('resolve destination'), handover('failed', 2, all), over('no destination in time')],
+      });
+  });
+
+  test('ends the session when the target does not greet', () => {
+    linked.expect({ waits: ['init deadline'] });
+    linked.when(elapsed('init deadline')).expect({
+      ...closed('no init in time'),
+      does: [handover('failed', 3, all), over('no init in time'), ends('main:0')],
     });
   });
 
@@ -476,12 +535,8 @@ describe('switching host', () => {
 
   test('goes on when the guest has gone on', () => {
     linked.when({ type: 'msg.migrate_switch_host', body: { ...dstInfo, host: 'beyond' } }).expect({
-      in: { 'switching host': 'linking main' },
-      does: [
-        handover('begun', 3, all, { to: 'beyond:5900' }),
-        ends('main:0'),
-        linking('main:0', 4, 0, { ...there, host: 'beyond' }),
-      ],
+      in: { 'switching host': 'resolving' },
+      does: [handover('begun', 3, all, { to: 'beyond:5900' }), ends('main:0'), resolving({ ...there, host: 'beyond' })],
     });
   });
 
@@ -495,7 +550,7 @@ describe('switching host', () => {
       does: [
         handover('begun', 3, ['main:0'], { from: 'there:5900', to: 'beyond:5900' }),
         ends('main:0'),
-        linking('main:0', 4, 0, { ...there, host: 'beyond' }),
+        resolving({ ...there, host: 'beyond' }),
       ],
     });
   });
@@ -525,8 +580,8 @@ describe('an early link', () => {
       .after(linkUp('main:0', 1, early), done(linkName('main:0', 1)), up('main:0'), init(7))
       .when(switchHost)
       .expect({
-        in: { 'switching host': 'linking main' },
-        does: [handover('begun', 1, ['main:0']), ends('main:0'), linking('main:0', 2, 0, there)],
+        in: { 'switching host': 'resolving' },
+        does: [handover('begun', 1, ['main:0']), ends('main:0'), resolving()],
       });
   });
 
