@@ -1,5 +1,5 @@
 /** Hand-overs between two servers and a client of ours, on a network in memory: every scheme, cancels, refusals. */
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { Scheme } from '../../machines/contract.ts';
 import type { Client, ClientEvent } from '../../src/client/client.ts';
 import { first, Network } from '../support/network.ts';
@@ -128,5 +128,69 @@ describe('a hand-over', () => {
     const switched = phase(client, 'switched');
     source.migrateEnd(true);
     expect(await switched).toMatchObject({ to: 'target:1' });
+  });
+
+  it('goes where the embedding program says, whatever host was announced', async () => {
+    network = new Network();
+    const source = network.server('source');
+    network.server('target');
+    const announced: string[] = [];
+    const client = network.client('source', {
+      resolveDestination: async ({ host, port }) => {
+        announced.push(`${host}:${port}`);
+        return { host: 'target', port: 1 };
+      },
+    });
+    await up(client);
+    const switched = phase(client, 'switched');
+    source.migrateConnect({ host: 'ticket-4711', port: 443 });
+    source.migrateEnd(true);
+    expect(await switched).toMatchObject({ scheme: 'seamless', to: 'target:1' });
+    expect(announced).toEqual(['ticket-4711:443']);
+  });
+
+  it('is refused where the embedding program knows no destination', async () => {
+    network = new Network();
+    const source = network.server('source');
+    const client = network.client('source', {
+      resolveDestination: () => {
+        throw new Error('this ticket is not known');
+      },
+    });
+    await up(client);
+    const failed = phase(client, 'failed');
+    const asked = first(source.events, (event) => event.event === 'migrate_connect_complete');
+    source.migrateConnect({ host: 'ticket-0815', port: 443 });
+    expect(await failed).toMatchObject({ reason: 'no destination' });
+    expect(await asked).toMatchObject({ linked: 0, clients: 1 });
+    expect(client.channels.size).toBe(all.length);
+  });
+
+  it('goes to the second target when that is announced before the first was answered', async () => {
+    const { source, target, client } = await pair({ schemes: ['seamless', 'semi-seamless', 'switch-host'] });
+    const other = network.server('other');
+    network.latencyMs = 3;
+    const switched = phase(client, 'switched');
+    source.migrateConnect({ host: 'target', port: 1 });
+    source.migrateConnect({ host: 'other', port: 1 });
+    source.migrateEnd(true);
+    expect(await switched).toMatchObject({ scheme: 'seamless', to: 'other:1' });
+    await vi.waitFor(() => expect(target.channels()).toEqual([]));
+    expect(other.channels()).toHaveLength(all.length);
+  });
+
+  it('is told to every client of a server, each by its own capabilities', async () => {
+    const { source, client } = await pair({ schemes: ['seamless', 'semi-seamless', 'switch-host'] });
+    const second = network.client('source', { schemes: ['semi-seamless', 'switch-host'] });
+    const third = network.client('source', { schemes: ['switch-host'] });
+    await Promise.all([up(second), up(third)]);
+    const asked = first(source.events, (event) => event.event === 'migrate_connect_complete');
+    source.migrateConnect({ host: 'target', port: 1 });
+    expect(await asked).toMatchObject({ linked: 2, clients: 3 });
+    const switched = Promise.all([client, second, third].map((one) => phase(one, 'switched')));
+    const left = first(source.events, (event) => event.event === 'migrate_end_complete');
+    source.migrateEnd(true);
+    expect((await switched).map(({ scheme }) => scheme)).toEqual(['seamless', 'semi-seamless', 'switch-host']);
+    expect(await left).toMatchObject({ completed: true, overdue: 0 });
   });
 });
