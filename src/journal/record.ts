@@ -5,7 +5,7 @@
 
 /**
  * The layout of records that is written now. Older ones are brought up to it when they are read (upcast.ts):
- * 1: as below, but no `link` records, and bytes sent do not tell from whom they are.
+ * 1: bytes sent did not tell from whom they are.
  */
 export const recordVersion = 2;
 

@@ -49,7 +49,9 @@ export interface RecordedOptions {
   readonly journals?: Readonly<Record<'source' | 'target' | 'client', MemoryJournal>>;
 }
 
-const ground = { left: 0, top: 0, right: 640, bottom: 480 };
+/** Small: the picture is in the journals, several times. */
+const size = { width: 64, height: 48 };
+const ground = { left: 0, top: 0, right: 64, bottom: 48 };
 
 /** Lets `happen` happen between two servers and a client that is up, closes all of it, and returns what was written down. */
 export async function record(
@@ -65,8 +67,8 @@ export async function record(
   const network = new Network();
   network.latencyMs = options.latencyMs ?? 0;
   try {
-    const source = network.server('source', { schemes, password, journal: journals.source });
-    const target = network.server('target', { schemes, password, journal: journals.target });
+    const source = network.server('source', { ...size, schemes, password, journal: journals.source });
+    const target = network.server('target', { ...size, schemes, password, journal: journals.target });
     source.display.fill(ground, 0x112233);
     target.display.fill(ground, 0x445566);
     const client = network.client('source', { schemes, password }, journals.client);
@@ -84,7 +86,7 @@ export async function record(
 /** Something to look at, and something to type. */
 export async function useIt({ source, client }: Stage): Promise<void> {
   for (let i = 0; i < 40; i++) {
-    source.display.fill({ left: i, top: i, right: i + 100, bottom: i + 50 }, i * 0x050301);
+    source.display.fill({ left: i, top: i % 30, right: i + 20, bottom: (i % 30) + 10 }, i * 0x050301);
     if (i % 10 === 0) await pause(1);
   }
   client.input.keyDown(30);

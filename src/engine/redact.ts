@@ -1,0 +1,266 @@
+/**
+ * Leaves out of a journal what is personal or opens a server: keystrokes, what is said to the guest's agent (the clipboard),
+ * tickets and passwords. Bytes become zeros of the same number, values say what stood there and how long it was. Never
+ * changes what it is handed, and whatever it cannot read on a channel that may hold secrets, it leaves out.
+ */
+import { type Entry, LeftOut, type LeftRange } from '../journal/record.ts';
+import { CommonCap, hasCap } from '../protocol/capabilities.ts';
+import { type Channel, channels, fullHeaderSize, miniHeaderSize, type Side } from '../protocol/index.ts';
+import { linkHeaderSize, ticketSize } from '../protocol/link.ts';
+import { ByteQueue } from './byte-queue.ts';
+import { readMess } from './link-stage.ts';
+
+type WireEntry = Extract<Entry, { kind: 'wire' }>;
+type EventEntry = Extract<Entry, { kind: 'event' }>;
+type CommandEntry = Extract<Entry, { kind: 'command' }>;
+
+/** Messages whose bodies are left out, by channel: those of the agent carry the clipboard, and main's migrate data pieces of it. */
+const secretMessages: Readonly<Record<string, RegExp>> = {
+  main: /^(agent_data|migrate_data)$/,
+  inputs: /^key_/,
+};
+
+/** What an actor's bytes are read with; none of the charts without a connection, or without secrets. */
+type Reading =
+  | {
+      readonly kind: 'channel';
+      readonly channel: Channel;
+      readonly side: Side;
+      framing: Framing | undefined;
+      mini: boolean;
+    }
+  | { readonly kind: 'client link'; readonly keeps: boolean; stage: LinkStage }
+  | { readonly kind: 'server link'; stage: LinkStage };
+
+/** Redacts the entries of one journal, in their order. */
+export class Redactor {
+  private readonly reading = new Map<string, Reading>();
+  /** A ticket is sent with the next bytes of this actor. */
+  private ticketOf: string | undefined;
+
+  redact(entry: Entry): Entry {
+    switch (entry.kind) {
+      case 'event':
+        return this.event(entry);
+      case 'command':
+        return this.command(entry);
+      case 'wire':
+        return this.wire(entry);
+      case 'link': {
+        const reading = this.reading.get(entry.actor);
+        if (reading?.kind === 'channel') {
+          reading.mini = entry.mini ?? true;
+          reading.framing = new Framing(reading.mini, (number) =>
+            secretOf(reading.channel, reading.side, 'in', number),
+          );
+        }
+        return entry;
+      }
+      default:
+        this.reading.delete(entry.actor);
+        return entry;
+    }
+  }
+
+  private event(entry: EventEntry): Entry {
+    const { actor, chart, event } = entry;
+    if (chart !== undefined) {
+      this.begin(actor, chart, event.input);
+      return entry;
+    }
+    const reading = this.reading.get(actor);
+    if (reading === undefined) return entry;
+    if (event.type === 'link.ticket') return { ...entry, event: { ...event, ticket: leftOut('ticket', event.ticket) } };
+    if (reading.kind === 'server link') return entry;
+    const { output } = event;
+    if (output instanceof Uint8Array) {
+      const isTicket = reading.kind !== 'channel';
+      if (!isTicket && reading.channel.name !== 'main') return entry;
+      return { ...entry, event: { ...event, output: leftOut(isTicket ? 'ticket' : 'migrate data', output) } };
+    }
+    return reading.kind === 'channel' && /\.migrate_data$/.test(event.type) && reading.channel.name === 'main'
+      ? { ...entry, event: { ...event, body: withoutData(event.body) } }
+      : entry;
+  }
+
+  private command(entry: CommandEntry): Entry {
+    const { actor, command } = entry;
+    const reading = this.reading.get(actor);
+    if (reading === undefined) return entry;
+    if (command.type === 'link.send_mess' && reading.kind === 'client link') {
+      reading.stage = new ClientStage(reading.keeps);
+    }
+    if (command.type === 'link.send_ticket') {
+      this.ticketOf = actor;
+      return { ...entry, command: { ...command, ticket: leftOut('ticket', command.ticket) } };
+    }
+    if (reading.kind !== 'channel' || reading.channel.name !== 'main') return entry;
+    if (command.type === 'carry')
+      return { ...entry, command: { ...command, data: leftOut('migrate data', command.data) } };
+    const message = command.message as { type: string; body: unknown } | undefined;
+    if (command.type !== 'send' || !/\.(migrate_data|agent_data)$/.test(message?.type ?? '')) return entry;
+    return { ...entry, command: { ...command, message: { ...message, body: withoutData(message!.body) } } };
+  }
+
+  private wire(entry: WireEntry): Entry {
+    const reading = this.reading.get(entry.actor);
+    if (reading === undefined) return entry;
+    const left = this.rangesOf(entry, reading);
+    return left.length === 0 ? entry : { ...entry, left };
+  }
+
+  private rangesOf({ actor, direction, bytes }: WireEntry, reading: Reading): readonly LeftRange[] {
+    if (reading.kind === 'channel') {
+      if (direction === 'in') return reading.framing?.push(bytes) ?? everything(bytes, 'what nobody reads');
+      const size = reading.mini ? miniHeaderSize : fullHeaderSize;
+      const at = reading.mini ? 0 : 8;
+      const what = secretOf(reading.channel, reading.side, 'out', bytes[at]! | (bytes[at + 1]! << 8));
+      return what === undefined || bytes.length <= size ? [] : [{ at: size, size: bytes.length - size, what }];
+    }
+    if (direction === 'in') return reading.stage.push(bytes);
+    if (this.ticketOf !== actor) return [];
+    this.ticketOf = undefined;
+    return everything(bytes, 'ticket');
+  }
+
+  private begin(actor: string, chart: string, input: unknown): void {
+    const slash = chart.indexOf('/');
+    const word = chart.slice(0, slash);
+    const side = chart.slice(slash + 1) as Side;
+    if (word === 'link') {
+      const channel = (input as { channel?: string } | undefined)?.channel ?? '';
+      const keeps = !Object.hasOwn(secretMessages, channel.slice(0, channel.indexOf(':')));
+      this.reading.set(
+        actor,
+        side === 'server'
+          ? { kind: 'server link', stage: new ServerStage() }
+          : { kind: 'client link', keeps, stage: new ClientStage(keeps) },
+      );
+    } else if (Object.hasOwn(secretMessages, word)) {
+      const channel = channels[word as keyof typeof channels];
+      this.reading.set(actor, { kind: 'channel', channel, side, framing: undefined, mini: true });
+    }
+  }
+}
+
+const leftOut = (what: string, value: unknown): LeftOut =>
+  new LeftOut(what, value instanceof Uint8Array || typeof value === 'string' ? value.length : 0);
+
+const withoutData = (body: unknown): object => {
+  const { data, ...rest } = body as { data?: unknown };
+  return { ...rest, data: leftOut('migrate data', data) };
+};
+
+const everything = (bytes: Uint8Array, what: string): readonly LeftRange[] => [{ at: 0, size: bytes.length, what }];
+
+/** The name of a message whose body is left out: "msgc.key_down". */
+function secretOf(channel: Channel, side: Side, direction: 'in' | 'out', number: number): string | undefined {
+  const sender = (side === 'client') === (direction === 'out') ? 'client' : 'server';
+  // What a server says of the locks is no keystroke.
+  if (channel.name === 'inputs' && sender === 'server') return undefined;
+  const entry = channel.tables[sender].byNumber.get(number);
+  return entry !== undefined && secretMessages[channel.name]!.test(entry.name) ? entry.type : undefined;
+}
+
+/** Finds messages in what is received, however it is cut. */
+class Framing {
+  private readonly size: number;
+  private readonly numberAt: number;
+  private readonly secret: (number: number) => string | undefined;
+  private readonly header: Uint8Array;
+  private fill = 0;
+  private body = 0;
+  private what: string | undefined;
+
+  constructor(mini: boolean, secret: (number: number) => string | undefined) {
+    this.size = mini ? miniHeaderSize : fullHeaderSize;
+    this.numberAt = mini ? 0 : 8;
+    this.secret = secret;
+    this.header = new Uint8Array(this.size);
+  }
+
+  push(bytes: Uint8Array): readonly LeftRange[] {
+    const left: LeftRange[] = [];
+    for (let at = 0; at < bytes.length; ) {
+      if (this.body > 0) {
+        const size = Math.min(this.body, bytes.length - at);
+        if (this.what !== undefined) left.push({ at, size, what: this.what });
+        this.body -= size;
+        at += size;
+        continue;
+      }
+      this.header[this.fill++] = bytes[at++]!;
+      if (this.fill < this.size) continue;
+      this.fill = 0;
+      const view = new DataView(this.header.buffer);
+      this.what = this.secret(view.getUint16(this.numberAt, true));
+      this.body = view.getUint32(this.numberAt + 2, true);
+    }
+    return left;
+  }
+}
+
+/** What comes in while a link is made; behind it may come messages of the channel already. */
+interface LinkStage {
+  push(bytes: Uint8Array): readonly LeftRange[];
+}
+
+class ServerStage implements LinkStage {
+  private readonly queue = new ByteQueue();
+  /** Bytes up to the ticket; undefined while the link message is not all there. */
+  private before: number | undefined;
+  private ticket = ticketSize;
+
+  push(bytes: Uint8Array): readonly LeftRange[] {
+    let at = 0;
+    if (this.before === undefined) {
+      this.queue.push(bytes);
+      try {
+        const mess = readMess(this.queue);
+        if (mess === undefined) return [];
+        at = bytes.length - this.queue.takeAll().length;
+        this.before = hasCap(mess.commonCaps, CommonCap.authSelection) ? 4 : 0;
+      } catch {
+        // The link is refused. Whatever else comes is nobody's.
+        this.before = Number.POSITIVE_INFINITY;
+        return [];
+      }
+    }
+    const skipped = Math.min(this.before, bytes.length - at);
+    this.before -= skipped;
+    at += skipped;
+    const left: LeftRange[] = [];
+    const size = Math.min(this.ticket, bytes.length - at);
+    if (size > 0) left.push({ at, size, what: 'ticket' });
+    this.ticket -= size;
+    at += size;
+    if (at < bytes.length) left.push({ at, size: bytes.length - at, what: 'messages, which the channel has too' });
+    return left;
+  }
+}
+
+class ClientStage implements LinkStage {
+  private readonly keeps: boolean;
+  private readonly header = new Uint8Array(linkHeaderSize);
+  private fill = 0;
+  /** Bytes of the reply behind its header and of the result. */
+  private rest: number | undefined;
+
+  constructor(keeps: boolean) {
+    this.keeps = keeps;
+  }
+
+  push(bytes: Uint8Array): readonly LeftRange[] {
+    let at = 0;
+    while (this.rest === undefined && at < bytes.length) {
+      this.header[this.fill++] = bytes[at++]!;
+      if (this.fill === linkHeaderSize) this.rest = new DataView(this.header.buffer).getUint32(12, true) + 4;
+    }
+    const stage = Math.min(this.rest ?? 0, bytes.length - at);
+    this.rest = this.rest === undefined ? undefined : this.rest - stage;
+    at += stage;
+    return this.keeps || at >= bytes.length
+      ? []
+      : [{ at, size: bytes.length - at, what: 'messages, which the channel has too' }];
+  }
+}

@@ -1,0 +1,273 @@
+/**
+ * Records in bytes, several to a chunk, as stores keep them. Each record carries a checksum that goes on from that of the
+ * record before it, from the first of its journal on: whatever is changed, dropped or put in another place is found, and
+ * where. A chunk can be read without the one before it. Never returns a record that is not as it was written.
+ *
+ *   "SuJ" 1 | version of records | first number | how many | checksum of the record before | records
+ *   record: size | bytes | checksum (u32)
+ */
+import { checksum } from './checksum.ts';
+import { JournalError } from './error.ts';
+import { type Entry, type JournalRecord, type LeftRange, type Origin, recordVersion } from './record.ts';
+import { Upcaster } from './upcast.ts';
+import { ValueReader, ValueWriter } from './value.ts';
+
+export interface Chunk {
+  /** The number of its first record. */
+  readonly first: number;
+  readonly last: number;
+  /** Checksum of its last record. */
+  readonly checksum: number;
+  readonly bytes: Uint8Array;
+}
+
+const magic = [0x53, 0x75, 0x4a, 1] as const;
+
+const kinds = ['wire', 'link', 'event', 'command', 'end'] as const;
+const origins: readonly (Origin | undefined)[] = [undefined, 'chart', 'plane', 'application'];
+
+/** Puts records together, one after the other, and cuts them into chunks. */
+export class ChunkWriter {
+  private readonly out = new ValueWriter();
+  private readonly ends: number[] = [];
+  private first: number;
+  private before: number;
+
+  private readonly version: number;
+
+  /** Goes on behind the record `last`, whose checksum is `before`. `version` is for tests of older ones. */
+  constructor(last = 0, before = 0, version: number = recordVersion) {
+    this.first = last + 1;
+    this.before = before;
+    this.version = version;
+  }
+
+  /** The number of the last record that was taken in. */
+  get last(): number {
+    return this.first + this.ends.length - 1;
+  }
+
+  /** Bytes that wait to be cut off. */
+  get size(): number {
+    return this.out.length;
+  }
+
+  add(entry: Entry): void {
+    const { out } = this;
+    out.byte(kinds.indexOf(entry.kind));
+    out.number(entry.at);
+    out.text(entry.actor);
+    switch (entry.kind) {
+      case 'wire': {
+        const left = entry.left ?? [];
+        const from = origins.indexOf(entry.from);
+        out.byte((entry.direction === 'in' ? 0 : 1) | (from << 1) | (left.length > 0 ? 8 : 0));
+        out.text(entry.link);
+        out.count(entry.bytes.length);
+        const start = out.length;
+        out.raw(entry.bytes);
+        for (const { at, size } of left) out.blank(start + at, size);
+        if (left.length > 0) writeLeft(out, left);
+        break;
+      }
+      case 'link':
+        out.byte((entry.found ? 1 : 0) | (entry.mini ? 2 : 0));
+        out.text(entry.link);
+        break;
+      case 'event':
+        out.value(entry.chart);
+        out.value(entry.event);
+        break;
+      case 'command':
+        out.value(entry.command);
+        break;
+      case 'end':
+        break;
+    }
+    this.ends.push(out.length);
+  }
+
+  /** Everything that was added since the last cut; undefined if there is nothing. */
+  cut(): Chunk | undefined {
+    const { out, ends, first } = this;
+    if (ends.length === 0) return undefined;
+    const head = new ValueWriter(32);
+    for (const byte of magic) head.byte(byte);
+    head.byte(this.version);
+    head.count(first);
+    head.count(ends.length);
+    head.u32(this.before);
+    const bytes = new Uint8Array(head.length + out.length + ends.length * 12);
+    bytes.set(head.written());
+    let at = head.length;
+    let sum = checksum(head.written(), this.before);
+    let start = 0;
+    const size = new ValueWriter(16);
+    for (const end of ends) {
+      size.reset();
+      size.count(end - start);
+      bytes.set(size.written(), at);
+      at += size.length;
+      const record = out.written(start, end);
+      bytes.set(record, at);
+      at += record.length;
+      sum = checksum(record, sum);
+      new DataView(bytes.buffer).setUint32(at, sum, true);
+      at += 4;
+      start = end;
+    }
+    const chunk = { first, last: this.last, checksum: sum, bytes: bytes.subarray(0, at) };
+    this.first = chunk.last + 1;
+    this.before = sum;
+    ends.length = 0;
+    out.reset();
+    return chunk;
+  }
+}
+
+export interface ChunkHead {
+  /** The version of its records. */
+  readonly version: number;
+  readonly first: number;
+  readonly last: number;
+  /** Checksum of the record before its first. */
+  readonly before: number;
+}
+
+/** Throws JournalError: `foreign` when it is no chunk that we know, `damaged` when it has no whole head. */
+export function readHead(bytes: Uint8Array): ChunkHead {
+  return head(new ValueReader(bytes), bytes);
+}
+
+function head(reader: ValueReader, bytes: Uint8Array): ChunkHead {
+  const [a, b, c, format] = magic;
+  if (bytes[0] !== a || bytes[1] !== b || bytes[2] !== c)
+    throw new JournalError('foreign', 'this is no journal of ours');
+  if (bytes[3] !== format)
+    throw new JournalError('foreign', `a journal of format ${bytes[3]}, newer than this program`);
+  reader.at = 4;
+  try {
+    const version = reader.byte();
+    if (version > recordVersion || version < 1) {
+      throw new JournalError('foreign', `records of version ${version}; this program knows up to ${recordVersion}`);
+    }
+    const first = reader.count();
+    const last = first + reader.count() - 1;
+    return { version, first, last, before: reader.u32() };
+  } catch (error) {
+    throw error instanceof JournalError ? error : new JournalError('damaged', 'a chunk has no whole head');
+  }
+}
+
+/** Reads the chunks of one journal, in their order, from the first one or from any other. */
+export class ChunkReader {
+  private readonly upcaster = new Upcaster();
+  private last: number | undefined;
+  private checksum = 0;
+
+  /**
+   * The records of the next chunk, brought up to the present version. Throws JournalError at the first that is not as it was
+   * written, or not in its place: all before it have been handed out.
+   */
+  *read(bytes: Uint8Array): Generator<JournalRecord, void, undefined> {
+    const reader = new ValueReader(bytes);
+    const { version, first, last, before } = head(reader, bytes);
+    if (this.last !== undefined && first !== this.last + 1) {
+      throw new JournalError('damaged', `record ${first} comes after record ${this.last}`);
+    }
+    if ((this.last !== undefined || first === 1) && before !== this.checksum) {
+      throw new JournalError('damaged', `record ${first} does not belong behind record ${first - 1}`);
+    }
+    this.checksum = checksum(bytes.subarray(0, reader.at), before);
+    for (let seq = first; seq <= last; seq++) {
+      const record = this.record(reader, bytes, seq);
+      this.last = seq;
+      yield this.upcaster.lift(version, record);
+    }
+    if (reader.at !== bytes.length) throw new JournalError('damaged', `there is something behind record ${last}`);
+  }
+
+  private record(reader: ValueReader, bytes: Uint8Array, seq: number): JournalRecord {
+    try {
+      reader.end = bytes.length;
+      const size = reader.count();
+      const start = reader.at;
+      const sum = checksum(bytes.subarray(start, start + size), this.checksum);
+      reader.skip(size);
+      if (reader.u32() !== sum) throw new JournalError('damaged', `record ${seq} is not as it was written`);
+      const next = reader.at;
+      reader.at = start;
+      reader.end = start + size;
+      const record = readRecord(reader, seq);
+      reader.at = next;
+      this.checksum = sum;
+      return record;
+    } catch (error) {
+      if (error instanceof JournalError) throw error;
+      throw new JournalError('damaged', `record ${seq} breaks off: ${(error as Error).message}`, { cause: error });
+    }
+  }
+}
+
+function readRecord(reader: ValueReader, seq: number): JournalRecord {
+  const kind = kinds[reader.byte()];
+  const at = reader.number();
+  const actor = reader.text();
+  const common = { seq, at, actor };
+  switch (kind) {
+    case 'wire': {
+      const flags = reader.byte();
+      const link = reader.text();
+      const bytes = reader.raw(reader.count());
+      const from = origins[(flags >> 1) & 3];
+      return {
+        ...common,
+        ...{ kind, link, direction: flags & 1 ? 'out' : 'in', bytes },
+        ...(from === undefined ? {} : { from }),
+        ...(flags & 8 ? { left: readLeft(reader, bytes.length) } : {}),
+      };
+    }
+    case 'link': {
+      const flags = reader.byte();
+      const link = reader.text();
+      return { ...common, kind, link, found: (flags & 1) !== 0, ...(flags & 1 ? { mini: (flags & 2) !== 0 } : {}) };
+    }
+    case 'event': {
+      const chart = reader.value();
+      return { ...common, kind, event: typed(reader), ...(typeof chart === 'string' ? { chart } : {}) };
+    }
+    case 'command':
+      return { ...common, kind, command: typed(reader) };
+    case 'end':
+      return { ...common, kind };
+    default:
+      throw new JournalError('damaged', `record ${seq} is of no kind that there is`);
+  }
+}
+
+function typed(reader: ValueReader): { readonly type: string; readonly [key: string]: unknown } {
+  const value = reader.value();
+  if (typeof value !== 'object' || value === null || typeof value.type !== 'string') {
+    throw new JournalError('damaged', 'an event or a command has no type');
+  }
+  return value;
+}
+
+function writeLeft(out: ValueWriter, left: readonly LeftRange[]): void {
+  out.count(left.length);
+  for (const { at, size, what } of left) {
+    out.count(at);
+    out.count(size);
+    out.text(what);
+  }
+}
+
+function readLeft(reader: ValueReader, most: number): LeftRange[] {
+  const left: LeftRange[] = [];
+  for (let i = reader.count(); i > 0; i--) {
+    const range = { at: reader.count(), size: reader.count(), what: reader.text() };
+    if (range.at + range.size > most) throw new JournalError('damaged', 'more was left out than there was');
+    left.push(range);
+  }
+  return left;
+}
