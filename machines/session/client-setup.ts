@@ -1,0 +1,307 @@
+/** The words of a client's session: what it hears, knows, does and asks. The picture that they make is in client.ts. */
+import { assign, emit, enqueueActions, raise, sendTo, setup, stopChild } from 'xstate';
+import { type Caps, hasCap, MainCap } from '../../src/protocol/capabilities.ts';
+import { ChannelType } from '../../src/protocol/constants.ts';
+import type { MainReceived } from '../../src/protocol/main.ts';
+import {
+  type ActorDone,
+  type Address,
+  type ChannelNews,
+  type Destination,
+  destinationName,
+  type HandoverPhase,
+  type LinkFate,
+  type MigrationTell,
+  type Scheme,
+  type SessionCommand,
+} from '../contract.ts';
+import { cursorClient } from '../cursor/client.ts';
+import { displayClient } from '../display/client.ts';
+import { inputsClient } from '../inputs/client.ts';
+import { linkClient } from '../link/client.ts';
+import { mainClient } from '../main/client.ts';
+import {
+  destinationOf,
+  linkName,
+  type MigrationClientInput,
+  type MigrationClientOutcome,
+  migrationClient,
+  resolveDestination,
+} from '../migration/client.ts';
+import { playbackClient } from '../playback/client.ts';
+import { recordClient } from '../record/client.ts';
+
+/** The channels that a client can take part in. */
+export const clientChannels = ['display', 'inputs', 'cursor', 'playback', 'record'] as const;
+export type ClientChannel = (typeof clientChannels)[number];
+
+export interface SessionClientInput {
+  readonly destination: Destination;
+  /** Channels to link when the server offers them. */
+  readonly wanted: readonly ClientChannel[];
+  /** Hand-over schemes that this client admits to. */
+  readonly schemes: readonly Scheme[];
+}
+
+export type SessionClientEvent =
+  | LinkFate
+  | ChannelNews
+  | MainReceived<'client'>
+  | MigrationTell
+  | { type: 'channel.relink'; channel: Address }
+  | { type: 'channel.stranded'; channel: Address }
+  | { type: 'api.close'; reason: string }
+  | ActorDone;
+
+export interface SessionClientContext extends SessionClientInput {
+  readonly connectionId: number;
+  /** Numbers links and hand-overs, so that no two have one name. */
+  readonly attempt: number;
+  /** What the server's main link can do. */
+  readonly mainCaps: Caps;
+  readonly up: readonly Address[];
+  /** Channels that the source has let go before it was told where to. */
+  readonly letGo: readonly Address[];
+  readonly tries: Readonly<Record<Address, number>>;
+  /** The server that was left the old way, until the target greets. */
+  readonly left: { readonly destination: Destination; readonly channels: readonly Address[] } | null;
+  readonly reason: string;
+}
+
+const mainAddress = 'main:0';
+const mostTries = 3;
+/** Channels of one session. A server may list 65,536. */
+const mostChannels = 32;
+
+const word = (channel: Address) => channel.slice(0, channel.indexOf(':')) as ClientChannel | 'main';
+
+export const sessionClientSetup = setup({
+  types: {} as {
+    input: SessionClientInput;
+    context: SessionClientContext;
+    events: SessionClientEvent;
+    emitted: SessionCommand;
+    output: { reason: string };
+  },
+  actors: {
+    link: linkClient,
+    migration: migrationClient,
+    'resolve destination': resolveDestination,
+    main: mainClient,
+    display: displayClient,
+    inputs: inputsClient,
+    cursor: cursorClient,
+    playback: playbackClient,
+    record: recordClient,
+  },
+  actions: {
+    'link main': enqueueActions(({ context, enqueue }) => {
+      const attempt = context.attempt + 1;
+      const link = linkName(mainAddress, attempt);
+      enqueue.assign({ attempt });
+      enqueue.spawnChild('link', {
+        id: link,
+        input: { link, channel: mainAddress, connectionId: 0, destination: context.destination },
+      });
+    }),
+    'link the channels that are wanted': enqueueActions(({ context, event, enqueue, self }) => {
+      if (event.type !== 'msg.channels_list') return;
+      const { children } = self.getSnapshot();
+      const channels = event.body.channels
+        .map(({ type, id }) => ({ name: clientChannels.find((name) => ChannelType[name] === type), id }))
+        .filter(({ name }) => name !== undefined && context.wanted.includes(name))
+        .map(({ name, id }) => `${name}:${id}`)
+        .filter((channel) => !context.up.includes(channel) && !isBeingLinked(children, channel));
+      const attempt = context.attempt + 1;
+      const room = Math.max(0, mostChannels - Object.keys(children).length);
+      enqueue.assign({ attempt });
+      for (const channel of [...new Set(channels)].slice(0, room)) {
+        enqueue.spawnChild('link', { id: linkName(channel, attempt), input: linkInput(context, channel, attempt) });
+      }
+    }),
+    'link the channel again': enqueueActions(({ context, event, enqueue, self }) => {
+      if (!('channel' in event) || isBeingLinked(self.getSnapshot().children, event.channel)) return;
+      const { channel } = event;
+      const attempt = context.attempt + 1;
+      enqueue.assign({ attempt, tries: { ...context.tries, [channel]: (context.tries[channel] ?? 0) + 1 } });
+      enqueue.spawnChild('link', { id: linkName(channel, attempt), input: linkInput(context, channel, attempt) });
+    }),
+    'begin the channel': enqueueActions(({ event, enqueue, self }) => {
+      if (event.type !== 'link.up') return;
+      const { channel, link, agreed } = event;
+      if (self.getSnapshot().children[channel] === undefined) {
+        enqueue.spawnChild(word(channel), { id: channel, input: { channel } });
+      }
+      if (channel === mainAddress) enqueue.assign({ mainCaps: agreed.channelCaps });
+      enqueue.sendTo(channel, { type: 'link.attach', link, agreed, beginning: 'fresh' });
+    }),
+    /** INVARIANT: what is up is a child. News of one that was left at another host may still be under way. */
+    'remember that it is up': assign(({ context, event, self }) =>
+      event.type === 'channel.up' && self.getSnapshot().children[event.channel] !== undefined
+        ? { up: [...context.up.filter((c) => c !== event.channel), event.channel] }
+        : {},
+    ),
+    'remember that it is down': assign(({ context, event }) =>
+      event.type === 'channel.down' ? { up: context.up.filter((c) => c !== event.channel) } : {},
+    ),
+    'try again soon': raise(
+      ({ event }) => ({ type: 'channel.relink', channel: (event as { channel: Address }).channel }),
+      { delay: 'relink delay' },
+    ),
+    'report the channel': emit(
+      ({ event }): SessionCommand => ({
+        type: 'report',
+        news:
+          event.type === 'channel.down'
+            ? { event: 'channel', channel: event.channel, state: 'down', reason: event.reason }
+            : { event: 'channel', channel: (event as { channel: Address }).channel, state: 'up' },
+      }),
+    ),
+    'report that the link failed': emit(
+      ({ event }): SessionCommand => ({
+        type: 'report',
+        news: {
+          event: 'channel',
+          channel: (event as { channel: Address }).channel,
+          state: 'down',
+          reason: (event as { reason?: string }).reason ?? '',
+        },
+      }),
+    ),
+    'remember the session': assign(({ event }) =>
+      event.type === 'msg.init' ? { connectionId: event.body.sessionId } : {},
+    ),
+    'report the session': emit(
+      ({ context }): SessionCommand => ({
+        type: 'report',
+        news: { event: 'session', connectionId: context.connectionId },
+      }),
+    ),
+    'pass it on to the channel': enqueueActions(({ context, event, enqueue }) => {
+      if (event.type !== 'migration.tell') return;
+      const to = event.channel === 'every' ? context.up.filter((c) => c !== mainAddress) : [event.channel];
+      for (const channel of to) if (context.up.includes(channel)) enqueue.sendTo(channel, event.event);
+    }),
+    'pass it on to the hand-over': sendTo('migration', ({ event }) => event as never),
+    'live at the target': assign((_, { destination, mainCaps }: Moved) => ({
+      destination,
+      mainCaps,
+      tries: {},
+    })),
+    /** Channels that had no part in the hand-over among them: they were linked at the source while it went on. */
+    'hang up those left behind': enqueueActions(({ context, enqueue }, { switched }: Moved) => {
+      for (const channel of context.up.filter((c) => !switched.includes(c))) {
+        enqueue.sendTo(channel, { type: 'api.close', reason: 'it did not switch in time' });
+      }
+    }),
+    /** Channels are connections of their own: one may be let go before main has heard of the move. */
+    'remember that it was let go': assign(({ context, event }) =>
+      event.type === 'channel.left' ? { letGo: [...context.letGo, event.channel] } : {},
+    ),
+    'wait for word of the move': raise(
+      ({ event }) => ({ type: 'channel.stranded', channel: (event as { channel: Address }).channel }),
+      { delay: 'word deadline' },
+    ),
+    'hang up the channel that was let go': enqueueActions(({ context, event, enqueue }) => {
+      if (!('channel' in event) || event.type === 'migration.tell' || !context.up.includes(event.channel)) return;
+      enqueue.assign({ letGo: context.letGo.filter((channel) => channel !== event.channel) });
+      enqueue.sendTo(event.channel, { type: 'api.close', reason: 'the server let it go, but to nowhere' });
+    }),
+    /** Nothing of the source stays: no channel, up or not, and no link that is still being made. */
+    'leave the source for': enqueueActions(({ context, enqueue, self }, destination: Destination) => {
+      enqueue.assign({
+        destination,
+        up: [],
+        tries: {},
+        left: { destination: context.destination, channels: context.up },
+      });
+      for (const child of Object.keys(self.getSnapshot().children)) enqueue.stopChild(child);
+    }),
+    'remember where it goes': assign((_, params: { destination: Destination }) => ({
+      destination: params.destination,
+    })),
+    'forget the source': assign({ left: null }),
+    'report the hand-over': emit(
+      ({ context }, params: { phase: HandoverPhase; to?: Destination }): SessionCommand => ({
+        type: 'report',
+        news: {
+          event: 'handover',
+          phase: params.phase,
+          scheme: 'switch-host',
+          attempt: context.attempt,
+          from: destinationName(context.left?.destination ?? context.destination),
+          to: destinationName(params.to ?? context.destination),
+          channels: context.left?.channels ?? context.up,
+        },
+      }),
+    ),
+    'forget the child': stopChild(({ event }) => (event as ActorDone).actorId),
+    'count the attempt': assign({ attempt: ({ context }) => context.attempt + 1 }),
+    'forget who was let go': assign({ letGo: [] }),
+    'count the try': assign(({ context, event }) =>
+      'channel' in event
+        ? { tries: { ...context.tries, [event.channel]: (context.tries[event.channel] ?? 0) + 1 } }
+        : {},
+    ),
+    'remember the reason': assign((_, params: { reason: string }) => ({ reason: params.reason })),
+    'report the end': emit(
+      ({ context }): SessionCommand => ({
+        type: 'report',
+        news: { event: 'closed', reason: context.reason },
+      }),
+    ),
+  },
+  guards: {
+    'it is main': ({ event }) => 'channel' in event && event.channel === mainAddress,
+    'it is still down': ({ context, event }) => 'channel' in event && !context.up.includes(event.channel),
+    'it is still let go': ({ context, event }) => 'channel' in event && context.letGo.includes(event.channel),
+    'both speak early-link': ({ context }) =>
+      context.schemes.includes('early-link') && hasCap(context.mainCaps, MainCap.earlyLink),
+    'it switched': (_, outcome: MigrationClientOutcome) => outcome.outcome === 'switched',
+    'it is to begin afresh': (_, outcome: MigrationClientOutcome) => outcome.outcome === 'begin afresh',
+    'it is to begin afresh at a known place': (_, outcome: MigrationClientOutcome) =>
+      outcome.outcome === 'begin afresh' && outcome.resolved,
+    'it may be tried again': ({ context, event }) =>
+      'channel' in event && (context.tries[event.channel] ?? 0) < mostTries,
+  },
+  delays: {
+    'relink delay': 500,
+    'word deadline': 10_000,
+    /** A server that has let a client in greets it at once (spec §2.10). */
+    'init deadline': 15_000,
+    'resolve deadline': 8_000,
+  },
+});
+
+export type Announcement = Extract<
+  MainReceived<'client'>,
+  { type: 'msg.migrate_begin' | 'msg.migrate_begin_seamless' | 'msg.migrate_switch_host' }
+>;
+export type Moved = Extract<MigrationClientOutcome, { outcome: 'switched' }>;
+export type Afresh = Extract<MigrationClientOutcome, { outcome: 'begin afresh' }>;
+
+export const handover = (context: SessionClientContext, announced: Announcement): MigrationClientInput => ({
+  attempt: context.attempt,
+  scheme:
+    announced.type === 'msg.migrate_begin_seamless'
+      ? 'seamless'
+      : announced.type === 'msg.migrate_begin'
+        ? 'semi-seamless'
+        : 'early-link',
+  srcVersion: announced.type === 'msg.migrate_begin_seamless' ? announced.body.srcMigVersion : 0,
+  from: context.destination,
+  destination: destinationOf(announced.body),
+  connectionId: context.connectionId,
+  channels: context.up,
+  left: context.letGo,
+});
+
+const isBeingLinked = (children: object, channel: Address): boolean =>
+  Object.keys(children).some((child) => child.startsWith(`link:${channel}@`));
+
+const linkInput = (context: SessionClientContext, channel: Address, attempt: number) => ({
+  link: linkName(channel, attempt),
+  channel,
+  connectionId: context.connectionId,
+  destination: context.destination,
+});

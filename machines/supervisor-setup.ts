@@ -1,0 +1,286 @@
+/** The words of a server's root: what it hears, knows, does and asks. The picture that they make is in supervisor.ts. */
+import { type AnyActorRef, assign, emit, enqueueActions, setup } from 'xstate';
+import { LinkErrorCode } from '../src/protocol/link.ts';
+import type { ActorDone, Address, Agreed, Destination, LinkAsks, LinkFate, LinkName, Scheme } from './contract.ts';
+import { linkServer } from './link/server.ts';
+import { type SessionReport, sessionServer } from './session/server.ts';
+
+export interface SupervisorInput {
+  readonly offered: readonly Address[];
+  readonly schemes: readonly Scheme[];
+  readonly mostSessions: number;
+}
+
+export type SupervisorEvent =
+  | LinkAsks
+  | LinkFate
+  | SessionReport
+  /** The engine has taken a connection in; `nonce` is a random number that is not 0. */
+  | { type: 'link.accepted'; link: LinkName; nonce: number }
+  | { type: 'link.spoke'; link: LinkName }
+  /** client_migrate_info: the guest is about to move there. `scheme` is the best that may be used. */
+  | { type: 'api.migrate_connect'; destination: Destination; scheme: Scheme }
+  | { type: 'api.migrate_start' }
+  | { type: 'api.migrate_end'; completed: boolean }
+  /** The guest runs here, after a move or at the start. */
+  | { type: 'api.guest_arrived' }
+  /** The guest that clients are linked ahead of will not come. */
+  | { type: 'api.guest_lost' }
+  | { type: 'api.disconnect'; reason: string }
+  | ActorDone;
+
+export type SupervisorCommand = { type: 'report'; news: SupervisorNews };
+
+export type SupervisorNews =
+  /** Every client has answered, or will not: the guest may move now. */
+  | { event: 'migrate_connect_complete'; linked: number; clients: number }
+  /** Every client has left, or had to. */
+  | { event: 'migrate_end_complete'; completed: boolean; overdue: number }
+  | { event: 'session'; session: string; state: 'up' | 'over'; connectionId: number; reason?: string }
+  | { event: 'arrived'; session: string; scheme: Scheme };
+
+interface Known {
+  readonly session: string;
+  readonly connectionId: number;
+}
+
+export interface SupervisorContext extends SupervisorInput {
+  readonly sessions: readonly Known[];
+  readonly counted: number;
+  /** Links that name a session, until a channel uses them. */
+  readonly waiting: Readonly<Record<LinkName, { readonly session: string | null; readonly asked: LinkAsks }>>;
+  readonly destination: Destination | null;
+  /** Sessions that take part in the move and have not answered. */
+  readonly unanswered: readonly string[];
+  /** Sessions that take part in the move and have not left. */
+  readonly undeparted: readonly string[];
+  readonly clients: number;
+  readonly linkedClients: number;
+  readonly overdue: number;
+  readonly completed: boolean;
+}
+
+/** INVARIANT: nothing is sent to a child that is gone. XState ends the sender of such an event, and here that is the server. */
+const isThere = (self: AnyActorRef, child: string): boolean => self.getSnapshot().children[child] !== undefined;
+
+const without = <T>(list: readonly T[], one: T): readonly T[] => list.filter((other) => other !== one);
+
+export const supervisorSetup = setup({
+  types: {} as {
+    input: SupervisorInput;
+    context: SupervisorContext;
+    events: SupervisorEvent;
+    emitted: SupervisorCommand;
+  },
+  actors: { link: linkServer, session: sessionServer },
+  actions: {
+    'take the link in': enqueueActions(({ event, enqueue }) => {
+      if (event.type !== 'link.accepted') return;
+      enqueue.spawnChild('link', { id: event.link, input: { link: event.link, nonce: event.nonce } });
+    }),
+    'admit a main link': enqueueActions(({ context, event, enqueue, self }) => {
+      if (event.type !== 'link.asks' || !isThere(self, event.link)) return;
+      enqueue.assign({ waiting: { ...context.waiting, [event.link]: { session: null, asked: event } } });
+      enqueue.sendTo(event.link, { type: 'link.admit' });
+    }),
+    'ask the session that it names': enqueueActions(({ context, event, enqueue }) => {
+      if (event.type !== 'link.asks') return;
+      const { session } = sessionNamed(context, event.connectionId)!;
+      enqueue.assign({ waiting: { ...context.waiting, [event.link]: { session, asked: event } } });
+      enqueue.sendTo(session, { type: 'session.asks', channel: event.channel, link: event.link });
+    }),
+    'deny the link': enqueueActions(({ event, enqueue, self }, params: { code: number; reason: string }) => {
+      if ('link' in event && isThere(self, event.link)) enqueue.sendTo(event.link, { type: 'link.deny', ...params });
+    }),
+    'pass the decision on': enqueueActions(({ event, enqueue, self }) => {
+      if (event.type !== 'session.decides' || !isThere(self, event.link)) return;
+      enqueue.sendTo(
+        event.link,
+        event.code === LinkErrorCode.ok
+          ? { type: 'link.admit' }
+          : { type: 'link.deny', code: event.code, reason: event.reason },
+      );
+    }),
+    'begin a session': enqueueActions(({ context, event, enqueue }) => {
+      if (event.type !== 'link.up' || context.waiting[event.link] === undefined) return;
+      const { asked } = context.waiting[event.link]!;
+      const session = `session:${context.counted + 1}`;
+      const connectionId = asked.connectionId || asked.nonce;
+      enqueue.assign({
+        counted: context.counted + 1,
+        sessions: [...context.sessions, { session, connectionId }],
+        waiting: omit(context.waiting, event.link),
+      });
+      enqueue.spawnChild('session', {
+        id: session,
+        input: {
+          session,
+          connectionId,
+          offered: context.offered,
+          schemes: context.schemes,
+          arriving: asked.connectionId !== 0,
+          main: { link: event.link, agreed: event.agreed as Agreed },
+        },
+      });
+      enqueue.emit({ type: 'report', news: { event: 'session', session, state: 'up', connectionId } });
+    }),
+    'give the link to its session': enqueueActions(({ context, event, enqueue, self }) => {
+      if (event.type !== 'link.up') return;
+      const session = context.waiting[event.link]?.session ?? null;
+      if (session !== null && context.sessions.some((known) => known.session === session)) {
+        enqueue.sendTo(session, {
+          type: 'session.linked',
+          channel: event.channel,
+          link: event.link,
+          agreed: event.agreed,
+        });
+      } else if (isThere(self, event.link)) {
+        enqueue.sendTo(event.link, { type: 'link.drop', reason: 'its session is over' });
+      }
+    }),
+    'pass it on to its session': enqueueActions(({ context, event, enqueue }) => {
+      if (!('link' in event)) return;
+      const session = context.waiting[event.link]?.session ?? null;
+      if (session === null || !context.sessions.some((known) => known.session === session)) return;
+      if (event.type === 'link.lost') {
+        enqueue.sendTo(session, { type: 'link.lost', link: event.link, channel: event.channel });
+      }
+      if (event.type === 'link.failed') {
+        enqueue.sendTo(session, { type: 'link.lost', link: event.link, channel: event.channel });
+      }
+      if (event.type === 'link.spoke') enqueue.sendTo(session, { type: 'link.spoke', link: event.link });
+    }),
+    'forget the child': enqueueActions(({ context, event, enqueue }) => {
+      const { actorId } = event as ActorDone;
+      enqueue.stopChild(actorId);
+      enqueue.assign({ waiting: omit(context.waiting, actorId) });
+    }),
+    'forget the session': enqueueActions(({ context, enqueue, self }, over: { session: string; reason: string }) => {
+      const known = context.sessions.find(({ session }) => session === over.session);
+      if (known === undefined) return;
+      const orphans = Object.entries(context.waiting).filter(([, { session }]) => session === over.session);
+      for (const [link] of orphans) {
+        if (isThere(self, link)) enqueue.sendTo(link, { type: 'link.drop', reason: 'its session is over' });
+      }
+      enqueue.assign({
+        sessions: context.sessions.filter(({ session }) => session !== over.session),
+        unanswered: without(context.unanswered, over.session),
+        undeparted: without(context.undeparted, over.session),
+      });
+      enqueue.emit({
+        type: 'report',
+        news: {
+          event: 'session',
+          session: over.session,
+          state: 'over',
+          connectionId: known.connectionId,
+          reason: over.reason,
+        },
+      });
+    }),
+    'offer the move to every session': enqueueActions(({ context, event, enqueue }) => {
+      if (event.type !== 'api.migrate_connect') return;
+      const all = context.sessions.map(({ session }) => session);
+      enqueue.assign({
+        destination: event.destination,
+        unanswered: all,
+        undeparted: all,
+        clients: all.length,
+        linkedClients: 0,
+        overdue: 0,
+      });
+      for (const session of all) {
+        enqueue.sendTo(session, {
+          type: 'migration.offer',
+          destination: event.destination,
+          scheme: event.scheme,
+        });
+      }
+    }),
+    'count the answer': assign(({ context, event }) =>
+      event.type === 'session.answered'
+        ? {
+            unanswered: without(context.unanswered, event.session),
+            linkedClients: context.linkedClients + (event.linked ? 1 : 0),
+          }
+        : {},
+    ),
+    'tell every session how it ended': enqueueActions(({ context, event, enqueue }) => {
+      if (event.type !== 'api.migrate_end') return;
+      const all = context.sessions.map(({ session }) => session);
+      enqueue.assign({ undeparted: all, completed: event.completed });
+      for (const session of all) {
+        enqueue.sendTo(session, {
+          type: 'migration.end',
+          completed: event.completed,
+          destination: context.destination!,
+        });
+      }
+    }),
+    'count the departure': assign(({ context, event }) =>
+      event.type === 'session.departed'
+        ? {
+            undeparted: without(context.undeparted, event.session),
+            overdue: context.overdue + (event.outcome === 'overdue' ? 1 : 0),
+          }
+        : {},
+    ),
+    'send it after the guest': enqueueActions(({ context, enqueue }) => {
+      const session = context.sessions.at(-1)!.session;
+      enqueue.sendTo(session, { type: 'migration.end', completed: true, destination: context.destination! });
+    }),
+    'tell every session that the guest is lost': enqueueActions(({ context, enqueue }) => {
+      for (const { session } of context.sessions) enqueue.sendTo(session, { type: 'guest.lost' });
+    }),
+    'end every session': enqueueActions(({ context, event, enqueue }) => {
+      if (event.type !== 'api.disconnect') return;
+      for (const { session } of context.sessions) {
+        enqueue.sendTo(session, { type: 'api.close', reason: event.reason });
+      }
+    }),
+    'report that the guest may move': emit(
+      ({ context }): SupervisorCommand => ({
+        type: 'report',
+        news: { event: 'migrate_connect_complete', linked: context.linkedClients, clients: context.clients },
+      }),
+    ),
+    'report that every client has left': emit(
+      ({ context }): SupervisorCommand => ({
+        type: 'report',
+        news: { event: 'migrate_end_complete', completed: context.completed, overdue: context.overdue },
+      }),
+    ),
+    'report the arrival': emit(({ event }): SupervisorCommand => {
+      const { session, scheme } = event as Extract<SessionReport, { type: 'session.arrived' }>;
+      return { type: 'report', news: { event: 'arrived', session, scheme } };
+    }),
+    'forget the destination': assign({ destination: null, unanswered: [], undeparted: [] }),
+  },
+  delays: {
+    /** Each session has its own 10 s; these only catch a session that does not say. */
+    'answer deadline': 11_000,
+    'departure deadline': 25_000,
+  },
+  guards: {
+    /** Not one that links ahead of a guest which is to come back. */
+    'it looks for the guest': ({ context, event }) =>
+      event.type === 'link.up' && context.waiting[event.link]?.asked.connectionId === 0 && event.channel === 'main:0',
+    'it is main': ({ event }) => 'channel' in event && event.channel === 'main:0',
+    'it is main and there is room': ({ context, event }) =>
+      'channel' in event && event.channel === 'main:0' && context.sessions.length < context.mostSessions,
+    'it names a session': ({ context, event }) =>
+      event.type === 'link.asks' && sessionNamed(context, event.connectionId) !== undefined,
+    'every session has answered': ({ context }) => context.unanswered.length === 0,
+    'every session has departed': ({ context }) => context.undeparted.length === 0,
+    'guest has moved': ({ event }) => event.type === 'api.migrate_end' && event.completed,
+  },
+});
+
+/** The newest one: a client that links anew with its id may do so before the end of its last try is noticed. */
+const sessionNamed = (context: SupervisorContext, connectionId: number): Known | undefined =>
+  connectionId === 0 ? undefined : context.sessions.findLast((known) => known.connectionId === connectionId);
+
+function omit<T>(record: Readonly<Record<string, T>>, key: string): Readonly<Record<string, T>> {
+  const { [key]: _, ...others } = record;
+  return others;
+}
