@@ -5,7 +5,8 @@
 import { assign, emit, fromPromise, sendParent, setup } from 'xstate';
 import { CommonCap, hasCap } from '../../src/protocol/capabilities.ts';
 import { AuthMechanism, LinkErrorCode, linkErrorName } from '../../src/protocol/link.ts';
-import type { Address, Agreed, Destination, LinkCommand, LinkFate, LinkName } from '../contract.ts';
+import type { Address, Agreed, Destination, LinkCommand, LinkName } from '../contract.ts';
+import { failed, lost, up } from './fate.ts';
 
 export interface LinkClientInput {
   readonly link: LinkName;
@@ -73,26 +74,9 @@ export const linkClient = setup({
       code: params.code,
     })),
     'go secure': assign({ secure: true }),
-    'tell that the link is up': sendParent(
-      ({ context }): LinkFate => ({
-        type: 'link.up',
-        link: context.link,
-        channel: context.channel,
-        agreed: context.agreed,
-      }),
-    ),
-    'tell that the link failed': sendParent(
-      ({ context }): LinkFate => ({
-        type: 'link.failed',
-        link: context.link,
-        channel: context.channel,
-        reason: context.reason,
-        code: context.code,
-      }),
-    ),
-    'tell that the link is lost': sendParent(
-      ({ context }): LinkFate => ({ type: 'link.lost', link: context.link, channel: context.channel }),
-    ),
+    'tell that the link is up': sendParent(({ context }) => up(context)),
+    'tell that the link failed': sendParent(({ context }) => failed(context)),
+    'tell that the link is lost': sendParent(({ context }) => lost(context)),
     park: emit({ type: 'link.park' }),
     'hang up': emit(({ context }) => ({ type: 'link.close', reason: context.reason })),
   },

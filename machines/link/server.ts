@@ -5,7 +5,8 @@
 import { assign, emit, fromPromise, sendParent, setup } from 'xstate';
 import { type Caps, CommonCap, hasCap } from '../../src/protocol/capabilities.ts';
 import { AuthMechanism, LinkErrorCode } from '../../src/protocol/link.ts';
-import type { Address, Agreed, LinkAsks, LinkCommand, LinkFate, LinkName } from '../contract.ts';
+import type { Address, Agreed, LinkAsks, LinkCommand, LinkName } from '../contract.ts';
+import { failed, lost, up } from './fate.ts';
 
 export interface LinkServerInput {
   readonly link: LinkName;
@@ -81,25 +82,9 @@ export const linkServer = setup({
         nonce: context.nonce,
       }),
     ),
-    'tell that the link is up': sendParent(
-      ({ context }): LinkFate => ({
-        type: 'link.up',
-        link: context.link,
-        channel: context.channel,
-        agreed: context.agreed,
-      }),
-    ),
-    'tell that the link failed': sendParent(
-      ({ context }): LinkFate => ({
-        type: 'link.failed',
-        link: context.link,
-        channel: context.channel,
-        reason: context.reason,
-      }),
-    ),
-    'tell that the link is lost': sendParent(
-      ({ context }): LinkFate => ({ type: 'link.lost', link: context.link, channel: context.channel }),
-    ),
+    'tell that the link is up': sendParent(({ context }) => up(context)),
+    'tell that the link failed': sendParent(({ context }) => failed(context)),
+    'tell that the link is lost': sendParent(({ context }) => lost(context)),
     park: emit({ type: 'link.park' }),
     'hang up': emit(({ context }) => ({ type: 'link.close', reason: context.reason })),
   },
