@@ -9,7 +9,7 @@ import { type Client, type ClientEvent, connect } from '../../src/client/client.
 import { dialTcp } from '../../src/transport/tcp.ts';
 import { liveMigrate } from '../support/peers/live-migrate.ts';
 import { missing } from '../support/peers/present.ts';
-import { startQemuPair } from '../support/peers/qemu.ts';
+import { startQemu, startQemuPair } from '../support/peers/qemu.ts';
 import type { BenchRow } from './image-decode.ts';
 
 type Handover = Extract<ClientEvent, { event: 'handover' }>;
@@ -38,6 +38,7 @@ export async function benches(): Promise<BenchRow[]> {
   const absent = missing(['qemu-system-x86_64']);
   if (absent.length > 0) console.error(`not measured on a QEMU pair: ${absent.join(', ')} is absent`);
   else {
+    rows.push({ name: 'QEMU, connect to first whole picture', value: await firstPicture(), unit: 'ms' });
     report('QEMU pair, seamless', await qemuPair(true, true));
     report('QEMU pair, semi-seamless', await qemuPair(false, true));
     report('QEMU pair, moved before the client has linked', await qemuPair(false, false));
@@ -74,6 +75,28 @@ async function sumacPair(scheme: Scheme): Promise<Measured[]> {
     await stage.close();
   }
   return measured;
+}
+
+/** Median over ten connections, five channels each. */
+async function firstPicture(): Promise<number> {
+  const qemu = await startQemu({ image: 'moving' });
+  const times: number[] = [];
+  try {
+    for (let run = -2; run < runs; run++) {
+      const began = performance.now();
+      const client = connect({
+        destination: { host: '127.0.0.1', port: qemu.spicePort },
+        dial: (destination, _secure, signal) => dialTcp(destination, { signal }),
+      });
+      await firstValueFrom(client.events.pipe(filter(({ event }) => event === 'frame')));
+      if (run >= 0) times.push(performance.now() - began);
+      client.close();
+      await pause(50);
+    }
+  } finally {
+    await qemu.stop();
+  }
+  return median(times);
 }
 
 async function qemuPair(seamless: boolean, waits: boolean): Promise<Measured[]> {
