@@ -7,7 +7,7 @@ import type { Agreed, Destination, LinkCommand, LinkName } from '../../machines/
 import { addressParts } from '../protocol/address.ts';
 import { type Caps, CommonCap, hasCap } from '../protocol/capabilities.ts';
 import { channelName } from '../protocol/index.ts';
-import { LinkErrorCode, ticketSize } from '../protocol/link.ts';
+import { LinkErrorCode, linkErrorName, ticketSize } from '../protocol/link.ts';
 import type { Pipe } from '../transport/pipe.ts';
 import { ByteQueue } from './byte-queue.ts';
 import { LinkStageError, readMess, readReply, sentenceOf, writeMess, writeReply, writeU32 } from './link-stage.ts';
@@ -30,11 +30,16 @@ export interface ClientLinkServices extends LinkServices {
 
 export interface ServerLinkServices extends LinkServices {
   /** A fresh RSA-1024 key: its public half, and what decrypts a ticket with the private one. */
-  makeKey(): Promise<{ pubKey: Uint8Array; decrypt(ticket: Uint8Array): Promise<Uint8Array> }>;
+  makeKey(
+    link: LinkName,
+    signal: AbortSignal,
+  ): Promise<{ pubKey: Uint8Array; decrypt(ticket: Uint8Array): Promise<Uint8Array> }>;
   /** Whether this password opens the server now. */
-  admits(password: string): boolean;
+  admits(password: string, link: LinkName): boolean;
   /** SPICE_LINK_ERR_NEED_SECURED and the like, before anything else is looked at. */
-  policy(channel: string, secure: boolean): number | undefined;
+  policy(channel: string, secure: boolean, link: LinkName): number | undefined;
+  /** The ticket was not good. */
+  denied?(link: LinkName): void;
   /** For lists of who is connected. */
   linked?(link: LinkName, channel: string, connectionId: number): void;
 }
@@ -245,6 +250,7 @@ export class ServerLinkHost extends LinkHost {
   private connectionId = 0;
   private readonly nonce: number;
   private decrypt: ((ticket: Uint8Array) => Promise<Uint8Array>) | undefined;
+  private refused = false;
 
   constructor(system: System, born: Born, services: ServerLinkServices, pipe: Pipe) {
     super(system, born);
@@ -257,6 +263,7 @@ export class ServerLinkHost extends LinkHost {
   obey(command: LinkCommand): void {
     switch (command.type) {
       case 'link.send_reply': {
+        if (command.error !== LinkErrorCode.ok) this.refuse(linkErrorName(command.error));
         const caps =
           command.error === LinkErrorCode.ok ? this.services.caps(this.channel) : { commonCaps: [], channelCaps: [] };
         this.send(writeReply({ error: command.error, pubKey: command.pubKey, ...caps }));
@@ -269,6 +276,9 @@ export class ServerLinkHost extends LinkHost {
         this.send(writeU32(command.code));
         if (command.code === LinkErrorCode.ok) {
           this.services.linked?.(this.link, this.channel, this.connectionId || this.nonce);
+        } else {
+          this.refuse(linkErrorName(command.code));
+          if (command.code === LinkErrorCode.permissionDenied) this.services.denied?.(this.link);
         }
         break;
       case 'link.park':
@@ -281,16 +291,16 @@ export class ServerLinkHost extends LinkHost {
     }
   }
 
-  async perform(question: string, input: any): Promise<unknown> {
+  async perform(question: string, input: any, signal: AbortSignal): Promise<unknown> {
     if (question === 'make key') {
-      const key = await this.services.makeKey();
+      const key = await this.services.makeKey(this.link, signal);
       this.decrypt = key.decrypt;
       return key.pubKey;
     }
     const plain = await this.decrypt!(input.ticket);
     const nul = plain.indexOf(0);
     const password = new TextDecoder().decode(nul < 0 ? plain : plain.subarray(0, nul));
-    return this.services.admits(password) ? 'good' : 'bad';
+    return this.services.admits(password, this.link) ? 'good' : 'bad';
   }
 
   protected read(): boolean {
@@ -306,8 +316,8 @@ export class ServerLinkHost extends LinkHost {
           channelCaps: mess.channelCaps,
           miniHeader: hasCap(mess.commonCaps, CommonCap.miniHeader),
         };
-        const code = this.services.policy(this.channel, this.pipe!.secure);
-        if (code !== undefined) throw new LinkStageError(code, 'this channel needs the other kind of connection');
+        const code = this.services.policy(this.channel, this.pipe!.secure, this.link);
+        if (code !== undefined) throw new LinkStageError(code, linkErrorName(code));
         this.tell({
           type: 'link.mess',
           connectionId: mess.connectionId,
@@ -337,12 +347,19 @@ export class ServerLinkHost extends LinkHost {
     }
   }
 
+  /** One line for the people who run this. */
+  private refuse(reason: string): void {
+    if (!this.refused) this.system.log(`${this.address}: ${this.pipe?.peer ?? 'nobody'} is refused: ${reason}`);
+    this.refused = true;
+  }
+
   protected override onSpoke(): void {
     this.system.root.send({ type: 'link.spoke', link: this.link } as never);
   }
 
   protected fail(error: unknown): void {
     const code = error instanceof LinkStageError ? error.linkCode : LinkErrorCode.invalidData;
+    this.refuse(sentenceOf(error));
     this.tell({ type: 'link.refused', code, reason: sentenceOf(error) });
   }
 }

@@ -24,9 +24,23 @@ const ticketKey = (publicKey: KeyObject, privateKey: KeyObject): TicketKey => ({
     ),
 });
 
-/** Keeps `ahead` keys ready, so that a client that links six channels at once does not wait for six keys. */
+/** Keys that are made at one time: making one takes a processor for some milliseconds, and others have work to do. */
+const atOnce = 2;
+
+interface Asker {
+  readonly give: (key: TicketKey) => void;
+  readonly fail: (error: unknown) => void;
+}
+
+/**
+ * Keeps `ahead` keys ready, so that a client that links six channels at once does not wait for six keys. When more are asked
+ * for, those who ask take turns by where they are from: nobody waits behind all that one stranger has asked for.
+ */
 export class KeyStore {
-  private readonly ready: Promise<TicketKey>[] = [];
+  private readonly ready: TicketKey[] = [];
+  private readonly asking = new Map<string, Set<Asker>>();
+  private making = 0;
+  private asked = 0;
   private readonly ahead: number;
 
   constructor(ahead = 8) {
@@ -34,17 +48,54 @@ export class KeyStore {
     this.fill();
   }
 
-  take(): Promise<TicketKey> {
-    const key = this.ready.shift() ?? makeKey();
-    this.fill();
-    return key;
+  /** `origin`: who asks. Rejects with the signal's reason when the key is not wanted any more. */
+  take(origin = '', signal?: AbortSignal): Promise<TicketKey> {
+    const key = this.ready.shift();
+    if (key !== undefined) {
+      this.fill();
+      return Promise.resolve(key);
+    }
+    return new Promise((resolve, reject) => {
+      const asker: Asker = { give: resolve, fail: reject };
+      const those = this.asking.get(origin) ?? new Set();
+      this.asking.set(origin, those.add(asker));
+      this.asked++;
+      signal?.addEventListener('abort', () => {
+        if (this.drop(origin, asker)) reject(signal.reason);
+      });
+      this.fill();
+    });
   }
 
   private fill(): void {
-    while (this.ready.length < this.ahead) {
-      const key = makeKey();
-      key.catch(() => {});
-      this.ready.push(key);
+    while (this.making < atOnce && this.making < this.asked + this.ahead - this.ready.length) {
+      this.making++;
+      makeKey().then(
+        (key) => this.made((asker) => asker.give(key), key),
+        (error) => this.made((asker) => asker.fail(error)),
+      );
     }
+  }
+
+  private made(answer: (asker: Asker) => void, key?: TicketKey): void {
+    this.making--;
+    const [turn] = this.asking;
+    if (turn !== undefined) {
+      const [origin, those] = turn;
+      const [asker] = those;
+      this.drop(origin, asker!);
+      // To the end of the line.
+      if (this.asking.delete(origin)) this.asking.set(origin, those);
+      answer(asker!);
+    } else if (key !== undefined) this.ready.push(key);
+    if (key !== undefined || this.asked > 0) this.fill();
+  }
+
+  private drop(origin: string, asker: Asker): boolean {
+    const those = this.asking.get(origin);
+    if (!those?.delete(asker)) return false;
+    this.asked--;
+    if (those.size === 0) this.asking.delete(origin);
+    return true;
   }
 }

@@ -26,8 +26,9 @@ import { KeyStore } from './keys.ts';
 import { Password } from './password.ts';
 import { Pointer } from './pointer.ts';
 import { Playback, Record } from './sound.ts';
+import { type VisitorLimits, Visitors } from './visitors.ts';
 
-export interface ServerOptions extends Omit<ListenOptions, 'onRefused' | 'maxConnections'> {
+export interface ServerOptions extends Omit<ListenOptions, 'onRefused'>, VisitorLimits {
   /** What clients show as the guest's name. */
   readonly name?: string | undefined;
   readonly uuid?: string | undefined;
@@ -40,8 +41,8 @@ export interface ServerOptions extends Omit<ListenOptions, 'onRefused' | 'maxCon
   readonly height?: number | undefined;
   /** Channels that are refused on a plain connection. */
   readonly secureChannels?: readonly string[] | undefined;
+  /** Sessions at one time; the next client is refused. Default 1,000. */
   readonly mostSessions?: number | undefined;
-  readonly maxConnections?: number | undefined;
   readonly journal?: Journal | undefined;
   readonly clock?: Clock | undefined;
   /** Takes one line for the people who run this. Default: nowhere. */
@@ -82,6 +83,7 @@ export class Server implements Console, Spice {
   private readonly password: Password;
   private readonly keys = new KeyStore();
   private readonly connections: Connections;
+  private readonly visitors: Visitors;
   private readonly accepted = new Map<string, Pipe>();
   private readonly mains = new Set<ChannelHost>();
   private readonly hosts = new Set<ChannelHost>();
@@ -105,6 +107,12 @@ export class Server implements Console, Spice {
     this.connections = new Connections(
       (secure) => this.ownEnd(secure),
       (event) => this.all.next(event),
+      (link) => this.visitors.finished(link),
+    );
+    this.visitors = new Visitors(
+      options,
+      () => this.clock.now(),
+      (line) => this.system.log(line),
     );
     this.events = this.all.asObservable();
     this.system = new System({
@@ -128,6 +136,7 @@ export class Server implements Console, Spice {
       {
         ...options,
         maxConnections: this.options.maxConnections,
+        maxConnectionsPerAddress: this.options.maxConnectionsPerAddress,
         onRefused: (why) => this.system.log(`a connection came to nothing: ${why.message}`),
       },
       (pipe) => this.accept(pipe),
@@ -137,6 +146,11 @@ export class Server implements Console, Spice {
   /** Takes a connection in, of whatever transport. */
   accept(pipe: Pipe): void {
     const link = `link:${++this.links}`;
+    if (!this.visitors.enter(link, peerOf(pipe.peer).host)) {
+      pipe.take({ onChunk: () => {}, onClosed: () => {} });
+      pipe.abort();
+      return;
+    }
     this.accepted.set(link, this.connections.watch(link, pipe));
     this.system.root.send({ type: 'link.accepted', link, nonce: randomNonce() } as never);
   }
@@ -292,11 +306,15 @@ export class Server implements Console, Spice {
       commonCaps: caps(CommonCap.authSelection, CommonCap.authSpice, CommonCap.miniHeader),
       channelCaps: this.channelCaps(addressWord(channel)),
     }),
-    makeKey: () => this.keys.take(),
-    admits: (password) => this.password.admits(password),
-    policy: (channel, secure) =>
-      !secure && this.options.secureChannels?.includes(addressWord(channel)) ? LinkErrorCode.needSecured : undefined,
+    makeKey: (link, signal) => this.keys.take(this.visitors.originOf(link), signal),
+    admits: (password, link) => !this.visitors.isRefused(link) && this.password.admits(password),
+    policy: (channel, secure, link) => {
+      if (!secure && this.options.secureChannels?.includes(addressWord(channel))) return LinkErrorCode.needSecured;
+      return this.visitors.isRefused(link) ? LinkErrorCode.permissionDenied : undefined;
+    },
+    denied: (link) => this.visitors.wrongPassword(link),
     linked: (link, channel, connectionId) => {
+      this.visitors.finished(link);
       const { type, id } = addressParts(channel);
       this.connections.initialized(link, { channelType: type, channelId: id, connectionId });
     },

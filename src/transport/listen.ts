@@ -9,6 +9,7 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 import { createServer as createTlsServer } from 'node:tls';
 import { UsageError } from '../errors.ts';
 import { TransportError } from './failure.ts';
+import { originOf } from './origin.ts';
 import type { Pipe } from './pipe.ts';
 import { SocketPipe } from './socket.ts';
 import { keepAliveIdle, peerName } from './tcp.ts';
@@ -27,6 +28,11 @@ export interface ListenOptions {
   readonly path?: string | undefined;
   /** Connections at one time, over all ports; the next one is closed at once. Default 1,000. */
   readonly maxConnections?: number | undefined;
+  /**
+   * Connections of one address (of one /64 network for IPv6) at one time. A client has one for each channel, and twice as many
+   * while it is handed over; behind a proxy all clients have one address. Default 256.
+   */
+  readonly maxConnectionsPerAddress?: number | undefined;
   /** Milliseconds that a connection has for TLS, its first bytes and its upgrade. Default 10,000. */
   readonly helloMs?: number | undefined;
   /** Which web pages may connect, by their `Origin`; undefined is no browser. Default: all. */
@@ -82,6 +88,8 @@ type Place = { host: string; port: number } | { path: string };
 class Door {
   /** All sockets that are open, as they were accepted: under TLS, not over it. */
   readonly connections = new Set<Socket>();
+  /** How many of them come from each address. */
+  private readonly origins = new Map<string, number>();
   private readonly options: ListenOptions;
   private readonly onPipe: (pipe: Pipe, how: PipeKind) => void;
   private readonly servers: Server[] = [];
@@ -144,7 +152,7 @@ class Door {
 
   /** Counts a connection, or turns it away. */
   private admit(socket: Socket): boolean {
-    const { maxConnections = 1_000 } = this.options;
+    const { maxConnections = 1_000, maxConnectionsPerAddress = 256 } = this.options;
     // A socket that breaks while nobody listens to it must not end the process.
     socket.on('error', () => {});
     if (this.connections.size >= maxConnections) {
@@ -152,9 +160,26 @@ class Door {
       this.refused(new TransportError('crowded', `More than ${maxConnections} connections`));
       return false;
     }
+    const origin = originOf(socket.remoteAddress);
+    const count = origin === undefined ? 0 : (this.origins.get(origin) ?? 0);
+    if (count >= maxConnectionsPerAddress) {
+      socket.destroy();
+      this.refused(new TransportError('crowded', `More than ${maxConnectionsPerAddress} connections from ${origin}`));
+      return false;
+    }
     this.connections.add(socket);
-    socket.on('close', () => this.connections.delete(socket));
+    if (origin !== undefined) this.origins.set(origin, count + 1);
+    socket.on('close', () => {
+      this.connections.delete(socket);
+      if (origin !== undefined) this.leaves(origin);
+    });
     return true;
+  }
+
+  private leaves(origin: string): void {
+    const count = this.origins.get(origin)! - 1;
+    if (count === 0) this.origins.delete(origin);
+    else this.origins.set(origin, count);
   }
 
   /** Reads the first bytes of a connection and sends it where it belongs. */

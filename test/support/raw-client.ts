@@ -23,6 +23,8 @@ export interface RawLinkOptions {
   /** Leave the choice of an authentication mechanism out. */
   readonly noSelection?: boolean;
   readonly caps?: number;
+  /** The address to come from. */
+  readonly from?: string;
 }
 
 export interface Lies {
@@ -74,7 +76,7 @@ export async function tryLink(
   port: number,
   options: RawLinkOptions = {},
 ): Promise<{ raw: RawSocket; reply: number; result: number | undefined }> {
-  const raw = await RawSocket.dial(port);
+  const raw = await RawSocket.dial(port, options.from);
   raw.write(linkMessage(options));
   const reply = await readReply(raw);
   if (reply.error !== 0) return { raw, reply: reply.error, result: undefined };

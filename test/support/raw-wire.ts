@@ -76,8 +76,9 @@ export class RawSocket {
     });
   }
 
-  static async dial(port: number, host = '127.0.0.1'): Promise<RawSocket> {
-    const socket = connect({ host, port });
+  /** `from`: the address to come from; every 127.x.y.z is this machine's. */
+  static async dial(port: number, from = '127.0.0.1'): Promise<RawSocket> {
+    const socket = connect({ host: '127.0.0.1', port, localAddress: from });
     const raw = new RawSocket(socket);
     await new Promise<void>((resolve, reject) => {
       socket.once('connect', resolve);
