@@ -5,13 +5,14 @@
  */
 import { X509Certificate } from 'node:crypto';
 import type { Destination } from '../machines/contract.ts';
+import { loadOpus } from './audio/opus.ts';
 import { readSpiceUri, type SpiceAddress } from './cli/uri.ts';
 import { type Client, type ClientOptions, connect as connectWith } from './client/client.ts';
 import { UsageError } from './errors.ts';
 import { parseSubject } from './transport/subject.ts';
 import { dialTcp } from './transport/tcp.ts';
 
-export interface ConnectOptions extends Omit<ClientOptions, 'destination' | 'dial'> {
+export interface ConnectOptions extends Omit<ClientOptions, 'destination' | 'dial' | 'loadOpus'> {
   /** `spice://HOST:PORT`, `spice+tls://HOST:PORT`, `spice+unix:///PATH`; this or `destination` is needed. */
   readonly uri?: string | undefined;
   readonly destination?: SpiceAddress | undefined;
@@ -24,6 +25,8 @@ export interface ConnectOptions extends Omit<ClientOptions, 'destination' | 'dia
   readonly hostSubject?: string | undefined;
   /** Never dials a plain port, at any server. Default: when the address has a TLS port alone. */
   readonly secure?: boolean | undefined;
+  /** Sound comes and goes as samples, not as Opus: larger, and exact. */
+  readonly rawSound?: boolean | undefined;
   /** Dials in another way; then `ca` and `secure` do not count. */
   readonly dial?: ClientOptions['dial'] | undefined;
 }
@@ -33,7 +36,7 @@ export interface ConnectOptions extends Omit<ClientOptions, 'destination' | 'dia
  * `closed` is the last event. Throws UsageError when the address, CA or subject cannot be used.
  */
 export function connect(options: ConnectOptions): Client {
-  const { uri, destination: given, ca, hostSubject, secure, dial, ...rest } = options;
+  const { uri, destination: given, ca, hostSubject, secure, rawSound, dial, ...rest } = options;
   if ((uri === undefined) === (given === undefined)) throw new UsageError('Either a uri or a destination is needed');
   const address = given ?? readSpiceUri(uri!);
   if (ca !== undefined) checkCertificates(ca);
@@ -51,6 +54,7 @@ export function connect(options: ConnectOptions): Client {
   }
   return connectWith({
     ...rest,
+    loadOpus: rawSound ? undefined : () => loadOpus(),
     password: rest.password ?? address.password,
     destination,
     dial: dial ?? dialer(address.path, neverPlain, ca),

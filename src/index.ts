@@ -15,6 +15,7 @@ export {
 export { type ChartName, charts } from '../machines/index.ts';
 export { type ClientChannel, clientChannels } from '../machines/session/client.ts';
 export type { SupervisorNews } from '../machines/supervisor.ts';
+export { loadOpus, type Opus, type OpusOptions } from './audio/opus.ts';
 export { type ConnectionFile, readConnectionFile } from './cli/connection-file.ts';
 export { readSpiceUri, type SpiceAddress, writeSpiceUri } from './cli/uri.ts';
 /** The client alone, as it runs in a browser too: it is told how to dial. */

@@ -28,6 +28,7 @@ const flags = {
   screenshot: flag('FILE.png', text, 'Writes the picture of the first display at the end.'),
   record: flag('FILE.wav', text, 'Records what the guest plays.'),
   play: flag('FILE.wav', text, 'Says this into the microphone, once, when the guest listens. 16-bit PCM of any rate.'),
+  'raw-sound': toggle('Takes and says sound as samples, not as Opus: larger, and exact.'),
   channels: channelsFlag,
   schemes: flag('LIST', schemes, 'Hand-over schemes to admit to: seamless, early-link, semi-seamless, switch-host.'),
 } as const;
@@ -77,6 +78,7 @@ async function run(values: Values<typeof flags>, [word]: readonly string[], term
       ...target.options,
       channels,
       schemes: values.schemes,
+      rawSound: values['raw-sound'],
       log: (line) => terminal.err(plain(line)),
     });
     inspection?.client(target.name, client);

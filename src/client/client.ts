@@ -5,6 +5,7 @@
 import { type Observable, Subject } from 'rxjs';
 import type { Destination, HandoverReport, Scheme, SessionNews } from '../../machines/contract.ts';
 import { type ClientChannel, clientChannels, sessionClient } from '../../machines/session/client.ts';
+import type { Opus } from '../audio/opus.ts';
 import { ChannelHost } from '../engine/channel-host.ts';
 import { type Clock, wallClock } from '../engine/clock.ts';
 import { ClientLinkHost, type ClientLinkServices } from '../engine/link-host.ts';
@@ -18,7 +19,7 @@ import { type DisplayOptions, Displays, displayCaps } from './displays.ts';
 import { type Gap, GapWatch } from './gap.ts';
 import { ClientInput } from './input.ts';
 import { ClientPointer } from './pointer.ts';
-import { ClientPlayback, ClientRecord } from './sound.ts';
+import { ClientPlayback, ClientRecord, SoundCodec } from './sound.ts';
 import type { Screen } from './surface.ts';
 import { encryptTicket } from './ticket.ts';
 
@@ -37,6 +38,8 @@ export interface ClientOptions extends DisplayOptions {
    * announced host; rejecting refuses the hand-over.
    */
   readonly resolveDestination?: ((announced: Destination) => Promise<Destination> | Destination) | undefined;
+  /** Loads the Opus codec when sound is first linked. Without it, sound comes and goes as samples: larger, and exact. */
+  readonly loadOpus?: (() => Promise<Opus>) | undefined;
   readonly journal?: Journal | undefined;
   readonly clock?: Clock | undefined;
   readonly log?: ((line: string) => void) | undefined;
@@ -57,7 +60,7 @@ export class Client {
   readonly events: Observable<ClientEvent>;
   readonly input = new ClientInput();
   readonly pointer = new ClientPointer();
-  readonly playback = new ClientPlayback();
+  readonly playback: ClientPlayback;
   readonly record: ClientRecord;
   readonly system: System;
   /** What each display shows, by its address: "display:0". */
@@ -71,6 +74,7 @@ export class Client {
   private readonly schemes: readonly Scheme[];
   private readonly clock: Clock;
   private readonly displays: Displays;
+  private readonly soundCodec: SoundCodec;
   private readonly gap = new GapWatch();
   private closed = false;
   private main: ChannelHost | undefined;
@@ -81,7 +85,9 @@ export class Client {
     this.options = options;
     this.schemes = options.schemes ?? ['seamless', 'semi-seamless', 'switch-host'];
     this.clock = options.clock ?? wallClock;
-    this.record = new ClientRecord(() => this.multiMediaTime);
+    this.soundCodec = new SoundCodec(options.loadOpus);
+    this.playback = new ClientPlayback(this.soundCodec);
+    this.record = new ClientRecord(() => this.multiMediaTime, this.soundCodec);
     this.displays = new Displays({
       ...options,
       clock: this.clock,
@@ -246,9 +252,9 @@ export class Client {
       case 'inputs':
         return caps(InputsCap.keyScancode);
       case 'playback':
-        return caps(PlaybackCap.volume, PlaybackCap.latency);
+        return caps(PlaybackCap.volume, PlaybackCap.latency, ...(this.soundCodec.offered ? [PlaybackCap.opus] : []));
       case 'record':
-        return caps(RecordCap.volume);
+        return caps(RecordCap.volume, ...(this.soundCodec.offered ? [RecordCap.opus] : []));
       default:
         return [];
     }

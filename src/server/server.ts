@@ -5,6 +5,7 @@
 import { type Observable, Subject } from 'rxjs';
 import { type Destination, type MainFacts, type Scheme, schemes } from '../../machines/contract.ts';
 import { type SupervisorNews, supervisor } from '../../machines/supervisor.ts';
+import { loadOpus, type Opus } from '../audio/opus.ts';
 import { ChannelHost } from '../engine/channel-host.ts';
 import { type Clock, calendarNow, randomNonce, randomUuid, wallClock } from '../engine/clock.ts';
 import { ServerLinkHost, type ServerLinkServices } from '../engine/link-host.ts';
@@ -41,6 +42,8 @@ export interface ServerOptions extends Omit<ListenOptions, 'onRefused'>, Visitor
   readonly height?: number | undefined;
   /** Channels that are refused on a plain connection. */
   readonly secureChannels?: readonly string[] | undefined;
+  /** Whether sound may be sent and taken as Opus. Default true. */
+  readonly playbackCompression?: boolean | undefined;
   /** Sessions at one time; the next client is refused. Default 1,000. */
   readonly mostSessions?: number | undefined;
   readonly journal?: Journal | undefined;
@@ -61,7 +64,15 @@ const multiMediaLag = 400;
 
 /** Opens the ports and serves. Throws UsageError when an option cannot be used or a port cannot be had. */
 export async function createServer(options: ServerOptions = {}): Promise<Server> {
-  const server = new Server(options);
+  const log = options.log ?? (() => {});
+  const opus =
+    options.playbackCompression === false
+      ? undefined
+      : await loadOpus().catch((error: Error) => {
+          log(`sound goes uncompressed: ${error.message}`);
+          return undefined;
+        });
+  const server = new Server(options, opus);
   if (options.port !== undefined || options.tlsPort !== undefined || options.path !== undefined) {
     await server.listen(options);
   }
@@ -93,7 +104,8 @@ export class Server implements Console, Spice {
   private mouse = { supported: MouseMode.server | MouseMode.client, current: MouseMode.server as number };
   private mmTimeAtZero = 0;
 
-  constructor(options: ServerOptions) {
+  /** Use `createServer`. `opus`: without it all sound is raw. */
+  constructor(options: ServerOptions, opus?: Opus) {
     this.options = options;
     this.clock = options.clock ?? wallClock;
     this.schemes = options.schemes ?? defaultSchemes;
@@ -104,6 +116,8 @@ export class Server implements Console, Spice {
     this.uuid = uuidBytes(options.uuid ?? randomUuid());
     this.display = new ServerDisplay(options.width ?? 640, options.height ?? 480);
     this.playback = new Playback(() => this.multiMediaTime);
+    this.playback.opus = opus;
+    this.record.opus = opus;
     this.connections = new Connections(
       (secure) => this.ownEnd(secure),
       (event) => this.all.next(event),
@@ -335,9 +349,9 @@ export class Server implements Console, Spice {
       case 'inputs':
         return caps(InputsCap.keyScancode);
       case 'playback':
-        return caps(PlaybackCap.volume);
+        return caps(PlaybackCap.volume, ...(this.playback.opus === undefined ? [] : [PlaybackCap.opus]));
       case 'record':
-        return caps(RecordCap.volume);
+        return caps(RecordCap.volume, ...(this.record.opus === undefined ? [] : [RecordCap.opus]));
       default:
         return [];
     }

@@ -1,5 +1,11 @@
-/** The guest's speaker and microphone, for every client that has opened them. Raw samples: 16 bits, interleaved. */
+/**
+ * The guest's speaker and microphone, for every client that has opened them: samples of 16 bits, interleaved, as they are or
+ * as Opus. INVARIANT: sound is never queued; a client that is behind misses some.
+ */
 import { type Observable, Subject } from 'rxjs';
+import { AudioError } from '../audio/error.ts';
+import { type Opus, type OpusDecoder, type OpusEncoder, suitsOpus } from '../audio/opus.ts';
+import { bytesOf, samplesOf } from '../audio/pcm.ts';
 import type { ChannelHost } from '../engine/channel-host.ts';
 import { hasCap, PlaybackCap, RecordCap } from '../protocol/capabilities.ts';
 import { AudioDataMode, AudioFmt } from '../protocol/constants.ts';
@@ -15,6 +21,8 @@ abstract class Sound {
   protected format: SoundFormat | undefined;
   protected level: readonly number[] | undefined;
   protected muted: boolean | undefined;
+  /** Without it all sound is raw. */
+  opus: Opus | undefined;
 
   attach(host: ChannelHost): void {
     host.states.subscribe((state) => {
@@ -33,22 +41,29 @@ abstract class Sound {
 
   mute(muted: boolean): void {
     this.muted = muted;
-    for (const host of this.hosts) this.tellVolume(host);
+    for (const host of this.hosts) this.tellMute(host);
   }
 
   protected abstract begin(host: ChannelHost): void;
   protected abstract volumeCap: number;
 
   protected tellVolume(host: ChannelHost): void {
-    if (!hasCap(host.peerCaps, this.volumeCap)) return;
-    if (this.level !== undefined) host.send({ type: 'msg.volume', body: { volume: [...this.level] } });
-    if (this.muted !== undefined) host.send({ type: 'msg.mute', body: { mute: this.muted } });
+    if (this.level === undefined || !hasCap(host.peerCaps, this.volumeCap)) return;
+    host.send({ type: 'msg.volume', body: { volume: [...this.level] } });
+  }
+
+  protected tellMute(host: ChannelHost): void {
+    if (this.muted === undefined || !hasCap(host.peerCaps, this.volumeCap)) return;
+    host.send({ type: 'msg.mute', body: { mute: this.muted } });
   }
 }
 
 export class Playback extends Sound {
   protected volumeCap = PlaybackCap.volume;
   private readonly mmTime: () => number;
+  /** What each client was told that it gets. */
+  private readonly modes = new WeakMap<ChannelHost, number>();
+  private encoder: OpusEncoder | undefined;
 
   /** `mmTime`: the session's clock in milliseconds. */
   constructor(mmTime: () => number) {
@@ -57,28 +72,53 @@ export class Playback extends Sound {
   }
 
   start(format: SoundFormat): void {
+    this.finish();
     this.format = format;
-    for (const host of this.hosts) this.tellStart(host);
+    for (const host of this.hosts) {
+      this.tellMode(host);
+      this.tellStart(host);
+    }
   }
 
   stop(): void {
+    this.finish();
     this.format = undefined;
     for (const host of this.hosts) host.tell({ type: 'api.say', message: { type: 'msg.stop', body: {} } });
   }
 
-  /** A client that is behind misses sound; it is never queued. */
+  /** What was played until now. A client that is behind misses sound; it is never queued. */
   write(samples: Int16Array): void {
-    const data = new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength);
-    for (const host of this.hosts) {
-      if (host.writable) host.send({ type: 'msg.data', body: { time: this.mmTime() >>> 0, data } });
+    const time = this.mmTime();
+    const hearing = [...this.hosts].filter((host) => host.writable);
+    const packed = hearing.filter((host) => this.modes.get(host) === AudioDataMode.opus);
+    for (const host of hearing) if (!packed.includes(host)) say(host, time, bytesOf(samples));
+    if (packed.length === 0 || this.opus === undefined || this.format === undefined) return;
+    this.encoder ??= this.opus.encoder(this.format);
+    const packets = this.encoder.encode(samples);
+    // Like raw samples, a packet has the time of its end.
+    let at = time - this.encoder.waiting - 10 * packets.length;
+    for (const packet of packets) {
+      at += 10;
+      for (const host of packed) say(host, at, packet);
     }
   }
 
   protected begin(host: ChannelHost): void {
-    const body = { time: this.mmTime() >>> 0, mode: AudioDataMode.raw, data: new Uint8Array() };
-    host.tell({ type: 'api.say', message: { type: 'msg.mode', body } });
+    this.modes.delete(host);
+    this.tellMode(host);
     this.tellVolume(host);
+    this.tellMute(host);
     this.tellStart(host);
+  }
+
+  /** The mode may only change while nothing is played; it is told when it is another one. */
+  private tellMode(host: ChannelHost): void {
+    const able = this.opus !== undefined && hasCap(host.peerCaps, PlaybackCap.opus);
+    const mode = able && (this.format === undefined || suitsOpus(this.format)) ? AudioDataMode.opus : AudioDataMode.raw;
+    if (this.modes.get(host) === mode) return;
+    this.modes.set(host, mode);
+    const body = { time: this.mmTime() >>> 0, mode, data: new Uint8Array() };
+    host.tell({ type: 'api.say', message: { type: 'msg.mode', body } });
   }
 
   private tellStart(host: ChannelHost): void {
@@ -86,7 +126,22 @@ export class Playback extends Sound {
     const body = { ...this.format, format: AudioFmt.s16, time: this.mmTime() >>> 0 };
     host.tell({ type: 'api.say', message: { type: 'msg.start', body } });
   }
+
+  /** Sends what of the sound is less than a packet. */
+  private finish(): void {
+    const last = this.encoder?.flush();
+    if (last !== undefined) {
+      for (const host of this.hosts) {
+        if (host.writable && this.modes.get(host) === AudioDataMode.opus) say(host, this.mmTime(), last);
+      }
+    }
+    this.encoder?.close();
+    this.encoder = undefined;
+  }
 }
+
+const say = (host: ChannelHost, time: number, data: Uint8Array) =>
+  host.send({ type: 'msg.data', body: { time: Math.round(time) >>> 0, data } });
 
 export class Record extends Sound {
   protected volumeCap = RecordCap.volume;
@@ -96,12 +151,36 @@ export class Record extends Sound {
 
   override attach(host: ChannelHost): void {
     super.attach(host);
-    let raw = true;
+    let mode: number = AudioDataMode.raw;
+    let decoder: OpusDecoder | undefined;
+    const forget = () => {
+      decoder?.close();
+      decoder = undefined;
+    };
+    host.states.subscribe((state) => {
+      if (state.type === 'ended' || state.type === 'ready') forget();
+      if (state.type === 'ready') mode = AudioDataMode.raw;
+    });
+    const decoded = (data: Uint8Array): Int16Array | undefined => {
+      const { format, opus } = this;
+      if (mode === AudioDataMode.raw) return samplesOf(data);
+      if (mode !== AudioDataMode.opus || opus === undefined || format === undefined || !suitsOpus(format)) return;
+      decoder ??= opus.decoder(format);
+      try {
+        return decoder.decode(data);
+      } catch (error) {
+        // What cannot be heard is as if it had not been said.
+        if (error instanceof AudioError) return;
+        throw error;
+      }
+    };
     host.messages.subscribe(({ type, body }) => {
-      if (type === 'msgc.mode') raw = body.mode === AudioDataMode.raw;
-      else if (type === 'msgc.data' && raw) {
-        const data = body.data as Uint8Array;
-        this.samples.next(new Int16Array(data.slice(0, data.length & ~1).buffer));
+      if (type === 'msgc.mode') {
+        mode = body.mode;
+        forget();
+      } else if (type === 'msgc.data') {
+        const samples = decoded(body.data);
+        if (samples !== undefined) this.samples.next(samples);
       }
     });
   }
@@ -118,6 +197,7 @@ export class Record extends Sound {
 
   protected begin(host: ChannelHost): void {
     this.tellVolume(host);
+    this.tellMute(host);
     this.tellStart(host);
   }
 
