@@ -30,6 +30,8 @@ export class EngineWatch {
   private readonly charts = new Map<string, string>();
   private readonly links = new Map<string, string>();
   private readonly active = new Map<string, ReadonlySet<string>>();
+  /** The event that each chart took in last: a chart that ends by a deadline says so only by that. */
+  private readonly last = new Map<string, string>();
   private info: Party;
 
   /** `at` is for telling what happened long ago. */
@@ -54,8 +56,10 @@ export class EngineWatch {
   /** A chart is about to take an event in. */
   event(actor: string, event: TypedEvent): void {
     const { type, ...detail } = event;
+    const path = this.path(actor);
     const rest = Object.keys(detail).length === 0 ? {} : { detail };
-    this.hub.record({ kind: 'event', actor: this.path(actor), type, at: this.at(), ...rest });
+    this.last.set(path, type);
+    this.hub.record({ kind: 'event', actor: path, type, at: this.at(), ...rest });
   }
 
   /** A chart has taken an event in; this is where it is now. */
@@ -75,11 +79,13 @@ export class EngineWatch {
     if (type === 'report' && news?.event === 'handover') this.handover(path, news as unknown as HandoverNews);
   }
 
-  /** A chart has ended. */
+  /** A chart has ended. Where it ended may be told before or after. */
   ended(actor: string): void {
     const path = this.path(actor);
+    this.deadlines(path, { status: 'stopped' }, this.last.get(path) ?? '');
     this.charts.delete(path);
     this.active.delete(path);
+    this.last.delete(path);
     this.hub.actorStopped(path, this.at());
   }
 

@@ -1,82 +1,122 @@
-/** What the embedding program lets the page do: one button each, with a small form where it needs to know something. */
-import { useRef, useState } from 'preact/hooks';
+/** What the embedding program lets the page do: a button each, and a small form where it asks first or needs to know something. */
+import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Control } from '../feed.ts';
 import { usePage } from './context.ts';
 
-export function Controls() {
-  const { store } = usePage();
-  return (
-    <>
-      {store.controls.map((control) => (
-        <ControlButton key={control.name} control={control} />
-      ))}
-    </>
-  );
-}
+/** Controls that have room in the header; when there are more, they all go into a menu. */
+const mostInline = 2;
 
-function ControlButton({ control }: { readonly control: Control }) {
-  const { connection } = usePage();
-  const dialog = useRef<HTMLDialogElement>(null);
-  const [busy, setBusy] = useState(false);
+export function Controls() {
+  const { store, connection } = usePage();
+  const menu = useRef<HTMLDivElement>(null);
+  const [asked, setAsked] = useState<Control | undefined>();
   const [error, setError] = useState<string | undefined>();
-  const asks = control.harsh === true || (control.fields?.length ?? 0) > 0;
-  const run = async (fields: Record<string, string>) => {
+  const [busy, setBusy] = useState(false);
+  const run = async (control: Control, fields: Record<string, string>) => {
     setBusy(true);
     const failure = await connection.control(control.name, fields);
     setBusy(false);
     setError(failure);
-    if (failure === undefined) dialog.current?.close();
-    else if (dialog.current?.open === false) dialog.current.showModal();
+    // What went wrong is told where it was asked for.
+    setAsked(failure === undefined ? undefined : control);
   };
-  const open = () => {
+  const press = (control: Control) => {
+    if (menu.current?.matches(':popover-open')) menu.current.hidePopover();
     setError(undefined);
-    dialog.current?.showModal();
+    if (control.harsh === true || (control.fields?.length ?? 0) > 0) setAsked(control);
+    else run(control, {});
   };
+  const buttons = store.controls.map((control) => (
+    <button
+      type="button"
+      key={control.name}
+      class={control.harsh ? 'harsh' : ''}
+      disabled={busy}
+      data-control={control.name}
+      onClick={() => press(control)}
+    >
+      {control.title}
+    </button>
+  ));
   return (
     <>
-      <button
-        type="button"
-        class={control.harsh ? 'harsh' : ''}
-        disabled={busy}
-        onClick={() => (asks ? open() : run({}))}
-        data-control={control.name}
-      >
-        {control.title}
-      </button>
-      <dialog ref={dialog} aria-label={control.title}>
-        <form
-          onSubmit={(event) => {
-            event.preventDefault();
-            const entries = [...new FormData(event.currentTarget)].map(([key, value]) => [key, String(value)]);
-            run(Object.fromEntries(entries));
-          }}
-        >
-          <h2>{control.title}</h2>
-          {control.fields?.map((field) => (
-            <label key={field.name} for={`${control.name}-${field.name}`}>
-              <span>{field.name}</span>
-              {field.choices === undefined ? (
-                <input id={`${control.name}-${field.name}`} name={field.name} value={field.value ?? ''} />
-              ) : (
-                <select id={`${control.name}-${field.name}`} name={field.name} value={field.value}>
-                  {field.choices.map((choice) => (
-                    <option key={choice}>{choice}</option>
-                  ))}
-                </select>
-              )}
-            </label>
-          ))}
-          {error !== undefined && <p class="error">{error}</p>}
-          <div class="row">
-            <button type="button" onClick={() => dialog.current?.close()}>
-              Not now
-            </button>
-            <button type="submit" class="primary" disabled={busy}>
-              {control.title}
-            </button>
+      {buttons.length <= mostInline ? (
+        buttons
+      ) : (
+        <>
+          <button type="button" popovertarget="controls" aria-haspopup="true">
+            Controls ▾
+          </button>
+          <div ref={menu} id="controls" popover="auto" class="menu-items">
+            {buttons}
           </div>
-        </form>
-      </dialog>
+        </>
+      )}
+      {asked !== undefined && (
+        <ControlDialog
+          key={asked.name}
+          control={asked}
+          error={error}
+          busy={busy}
+          onRun={(fields) => run(asked, fields)}
+          onLeave={() => setAsked(undefined)}
+        />
+      )}
     </>
+  );
+}
+
+interface ControlDialogProps {
+  readonly control: Control;
+  readonly error: string | undefined;
+  readonly busy: boolean;
+  readonly onRun: (fields: Record<string, string>) => void;
+  readonly onLeave: () => void;
+}
+
+function ControlDialog({ control, error, busy, onRun, onLeave }: ControlDialogProps) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  useEffect(() => dialog.current?.showModal(), []);
+  return (
+    <dialog ref={dialog} aria-label={control.title} onClose={onLeave}>
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          const entries = [...new FormData(event.currentTarget)].map(([key, value]) => [key, String(value)]);
+          onRun(Object.fromEntries(entries));
+        }}
+      >
+        <h2>{control.title}</h2>
+        {control.fields?.map((field) => (
+          <label key={field.name} for={`${control.name}-${field.name}`}>
+            <span>{field.name}</span>
+            {field.choices === undefined ? (
+              <input id={`${control.name}-${field.name}`} name={field.name} defaultValue={field.value ?? ''} />
+            ) : (
+              <select id={`${control.name}-${field.name}`} name={field.name}>
+                {field.choices.map((choice) => (
+                  <option key={choice} selected={choice === field.value}>
+                    {choice}
+                  </option>
+                ))}
+              </select>
+            )}
+          </label>
+        ))}
+        {error !== undefined && (
+          <p class="error" role="alert">
+            {error}
+          </p>
+        )}
+        <div class="row">
+          <button type="button" onClick={onLeave}>
+            Not now
+          </button>
+          <button type="submit" class="primary" disabled={busy}>
+            {control.title}
+          </button>
+        </div>
+      </form>
+    </dialog>
   );
 }

@@ -12,8 +12,10 @@ import { build } from 'vite';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { createActor, createMachine } from 'xstate';
 import { Hub, type HubOptions } from '../../inspector/hub.ts';
+import { duration } from '../../inspector/page/format.ts';
 import { type Inspector, inspect } from '../../inspector/serve.ts';
 import { charts } from '../../machines/index.ts';
+import { runSumac } from '../../src/cli/run.ts';
 import { type Kind, kinds, Synthetic } from '../inspector/synthetic.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -189,6 +191,96 @@ describe('hand-overs', () => {
     const first = await left();
     await expect.poll(left, { timeout: 4_000 }).toBeLessThan(first - 0.5);
     expect(await page.locator('.headline p').innerText()).toMatch(/has been linking to the target for [\d.]+ m?s/);
+  });
+});
+
+describe('the main job', () => {
+  /** Runs the demo in this process; what it tells, and what it says of each hand-over. */
+  const demo = (...flags: string[]) => {
+    const acts: { handover: string; scheme: string; outcome: string; gapMs?: number }[] = [];
+    const errors: string[] = [];
+    const stop = new AbortController();
+    let url = '';
+    const out = (line: string) => {
+      const said = JSON.parse(line);
+      if (said.event === 'inspector') url = said.url;
+      if (said.event === 'handover') acts.push(said);
+    };
+    const err = (line: string) => errors.push(line);
+    const run = runSumac(['demo', '--json', ...flags], { out, err, env: {}, stopped: stop.signal });
+    open.push({
+      close: () => {
+        stop.abort();
+        return run;
+      },
+    });
+    return { acts, errors, url: () => url };
+  };
+  const rows = async (page: Page) =>
+    (await texts(page, '.handover-row')).toReversed().map((row) => {
+      const [, scheme, result] = row.split('\n');
+      return `${scheme?.replace(/^[━╸╺\s]+/, '')} ${result}`;
+    });
+  const told = ({ scheme, outcome, gapMs }: { scheme: string; outcome: string; gapMs?: number }) =>
+    `${scheme} ${outcome === 'switched' && gapMs !== undefined ? `gap ${duration(gapMs)}` : outcome.replace(/,.*/, '')}`;
+
+  test('untouched, the page tells the same of each hand-over as the program does', async () => {
+    const hub = hubOf();
+    const inspector = await served(hub);
+    const page = await opened(inspector);
+    const { acts } = demo('--every', '1s', '--inspect-to', inspector.inspectUrl);
+    await page.locator('.handover-row').first().waitFor({ timeout: 20_000 });
+    await expect.poll(() => acts.length, { timeout: 60_000 }).toBeGreaterThanOrEqual(6);
+    await expect.poll(() => rows(page).then((list) => list.slice(0, 6))).toEqual(acts.slice(0, 6).map(told));
+    expect(
+      new Set(
+        acts
+          .slice(0, 6)
+          .map(told)
+          .map((line) => line.replace(/ gap.*/, ' switched')),
+      ),
+    ).toEqual(
+      new Set([
+        'seamless switched',
+        'semi-seamless switched',
+        'switch-host switched',
+        'seamless cancelled',
+        'seamless failed',
+      ]),
+    );
+    await page.locator('.handover-row').last().click();
+    const names = async () =>
+      (await page.locator('.arrow title').allTextContents()).map((title) => title.split(' ')[0]);
+    for (const name of [
+      'msg.migrate_begin_seamless',
+      'msgc.migrate_dst_do_seamless',
+      'msgc.migrate_connected_seamless',
+    ]) {
+      await expect.poll(names, name).toContain(name);
+    }
+    await expect.poll(() => page.locator('.picture:not(.empty)').count()).toBe(3);
+    await shot(page, 'main-job');
+    expect(page.faults).toEqual([]);
+  });
+
+  test('a move that is begun and cancelled by the button is shown as one', async () => {
+    const { url, acts } = demo('--every', '60s', '--inspect', '0');
+    await expect.poll(url, { timeout: 20_000 }).not.toBe('');
+    const page = await (await browser.newContext({ viewport: { width: 1280, height: 720 } })).newPage();
+    open.push({ close: () => page.context().close() });
+    await page.goto(url());
+    await page.getByText('No hand-over yet').waitFor();
+    await page.getByRole('button', { name: 'Controls' }).click();
+    await page.locator('[data-control=cancel]').click();
+    await page.locator('.badge.cancelled').waitFor();
+    await expect.poll(() => acts.map(told)).toEqual(['seamless cancelled']);
+    await page.getByRole('button', { name: 'Controls' }).click();
+    await page.locator('[data-control=move]').click();
+    await page.getByLabel('scheme').selectOption('semi-seamless');
+    await page.locator('dialog[open] .primary').click();
+    await page.locator('.badge.switched').waitFor();
+    await expect.poll(() => rows(page)).toEqual(acts.map(told));
+    expect(acts[1]).toMatchObject({ scheme: 'semi-seamless', outcome: 'switched' });
   });
 });
 
@@ -443,6 +535,26 @@ describe('controls', () => {
     await page.getByText('no hand-over is under way').waitFor();
     await page.keyboard.press('Escape');
     await expect.poll(() => page.locator('dialog[open]').count()).toBe(0);
+    expect(page.faults).toEqual([]);
+  });
+
+  test('go into a menu when there are many, and none is beyond the edge', async () => {
+    const done: string[] = [];
+    const names = ['move', 'cancel', 'fail', 'drop', 'delay'];
+    const controls = names.map((name) => ({ name, title: `Begin to ${name} the guest`, harsh: name === 'drop' }));
+    const hub = hubOf({ controls, onControl: async (name) => void done.push(name) });
+    const page = await opened(await served(hub));
+    await page.getByRole('button', { name: 'Controls' }).click();
+    await shot(page, 'controls-menu');
+    await page.getByRole('button', { name: 'Begin to cancel the guest' }).click();
+    await expect.poll(() => done).toEqual(['cancel']);
+    await expect.poll(() => page.locator('.menu-items').isVisible()).toBe(false);
+    await page.getByRole('button', { name: 'Controls' }).click();
+    await page.getByRole('button', { name: 'Begin to drop the guest' }).click();
+    await page.locator('dialog[open] .primary').click();
+    await expect.poll(() => done).toEqual(['cancel', 'drop']);
+    await expect.poll(() => page.locator('dialog').count()).toBe(0);
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(1280);
     expect(page.faults).toEqual([]);
   });
 

@@ -69,8 +69,15 @@ export function LaneBars({ move, lane, y, axis, now }: LaneBarsProps) {
 /** What the lane's supervisor did; for a lane without one, what the news of the hand-over say. */
 function barsOf(move: HandOver, lane: LaneName, end: number): Bar[] {
   const { spans } = move.lanes[lane];
-  if (spans.length > 0)
-    return spans.map((span) => ({ from: span.from, to: span.to ?? end, label: span.label, seq: span.seq }));
+  if (spans.length > 0) {
+    const bars = spans.map((span): Bar => ({ from: span.from, to: span.to ?? end, label: span.label, seq: span.seq }));
+    const last = bars.at(-1)!;
+    // A client tells how it went, even where the last state of its chart is not in the feed.
+    if (lane !== 'client' || move.endedAt === undefined || spans.at(-1)!.final || last.from >= move.endedAt)
+      return bars;
+    const ended: Bar = { from: move.endedAt, to: end, label: move.outcome, seq: undefined };
+    return [...bars.slice(0, -1), { ...last, to: move.endedAt }, ended];
+  }
   if (lane !== 'client') return [];
   const ended = move.endedAt ?? end;
   const linked = move.linkedAt;

@@ -8,7 +8,11 @@ export function LanePicture({ party }: { readonly party: string | undefined }) {
   const picture = party === undefined ? undefined : store.pictureAt(party, state.at);
   useEffect(() => {
     const context = canvas.current?.getContext('2d');
-    if (context === undefined || context === null || picture === undefined) return;
+    if (context === undefined || context === null) return;
+    if (picture === undefined) {
+      context.clearRect(0, 0, context.canvas.width, context.canvas.height);
+      return;
+    }
     context.canvas.width = picture.width;
     context.canvas.height = picture.height;
     const data = new Uint8ClampedArray(picture.pixels);

@@ -60,7 +60,7 @@ export function sentence(move: HandOver, now: number): string {
         : `The client is linked to the target and waits for the guest, ${took} after it began.`;
     case 'switched': {
       const how = move.fellBack ? 'Done the old way' : 'Switched';
-      return `${how} ${took} after it began${gap === undefined ? '' : `; ${duration(gap.ms)} between the source's last message and the target's first`}.`;
+      return `${how} ${took} after it began${gap === undefined ? '' : gapWords(gap.ms)}.`;
     }
     case 'cancelled':
       return `Cancelled after ${took}: the client stays at the source${why(move)}.`;
@@ -70,5 +70,10 @@ export function sentence(move: HandOver, now: number): string {
       return `Replaced by a newer announcement after ${took}.`;
   }
 }
+
+const gapWords = (ms: number): string =>
+  ms < 0.005
+    ? ', without a gap: the target spoke before the source fell silent'
+    : `; ${duration(ms)} between the source's last message and the target's first`;
 
 const why = (move: HandOver): string => (move.reason === undefined ? '' : `: ${move.reason}`);
