@@ -256,7 +256,7 @@ describe('the main job', () => {
       'msgc.migrate_dst_do_seamless',
       'msgc.migrate_connected_seamless',
     ]) {
-      await expect.poll(names, name).toContain(name);
+      await expect.poll(names, { message: name }).toContain(name);
     }
     await expect.poll(() => page.locator('.picture:not(.empty)').count()).toBe(3);
     await shot(page, 'main-job');
