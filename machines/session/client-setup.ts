@@ -198,10 +198,10 @@ export const sessionClientSetup = setup({
     'remember that it was let go': assign(({ context, event }) =>
       event.type === 'channel.left' ? { letGo: [...context.letGo, event.channel] } : {},
     ),
-    'wait for word of the move': raise(
-      ({ event }) => ({ type: 'channel.stranded', channel: (event as { channel: Address }).channel }),
-      { delay: 'word deadline' },
-    ),
+    'wait for word of the move': enqueueActions(({ event, enqueue }) => {
+      const { channel } = event as { channel: Address };
+      enqueue.raise({ type: 'channel.stranded', channel }, { delay: 'word deadline', id: waitingFor(channel) });
+    }),
     'hang up the channel that was let go': enqueueActions(({ context, event, enqueue }) => {
       if (!('channel' in event) || event.type === 'migration.tell' || !context.up.includes(event.channel)) return;
       enqueue.assign({ letGo: context.letGo.filter((channel) => channel !== event.channel) });
@@ -237,7 +237,10 @@ export const sessionClientSetup = setup({
     ),
     'forget the child': stopChild(({ event }) => (event as ActorDone).actorId),
     'count the attempt': assign({ attempt: ({ context }) => context.attempt + 1 }),
-    'forget who was let go': assign({ letGo: [] }),
+    'forget who was let go': enqueueActions(({ context, enqueue }) => {
+      for (const channel of context.letGo) enqueue.cancel(waitingFor(channel));
+      enqueue.assign({ letGo: [] });
+    }),
     'count the try': assign(({ context, event }) =>
       'channel' in event
         ? { tries: { ...context.tries, [event.channel]: (context.tries[event.channel] ?? 0) + 1 } }
@@ -295,6 +298,8 @@ export const handover = (context: SessionClientContext, announced: Announcement)
   channels: context.up,
   left: context.letGo,
 });
+
+const waitingFor = (channel: Address): string => `word of the move of ${channel}`;
 
 const isBeingLinked = (children: object, channel: Address): boolean =>
   Object.keys(children).some((child) => child.startsWith(`link:${channel}@`));

@@ -607,8 +607,9 @@ describe('an early link', () => {
     });
     stranded
       .after(switchHost, done('migration', stay))
-      .when(elapsed('word deadline'))
       .expect({ in: { up: 'staying' }, context: { letGo: [] }, waits: [] });
+    // It was let go, hung up, and let go again.
+    wholeEarly.when({ type: 'channel.stranded', channel: 'display:0' }).expect({ in: { up: 'staying' } });
     stranded.when(elapsed('word deadline')).expect({
       in: { up: 'staying' },
       does: [hangUp('display:0', 'the server let it go, but to nowhere')],
