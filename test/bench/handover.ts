@@ -10,7 +10,7 @@ import { dialTcp } from '../../src/transport/tcp.ts';
 import { liveMigrate } from '../support/peers/live-migrate.ts';
 import { missing } from '../support/peers/present.ts';
 import { startQemu, startQemuPair } from '../support/peers/qemu.ts';
-import type { BenchRow } from './image-decode.ts';
+import type { BenchRow } from './main.ts';
 
 type Handover = Extract<ClientEvent, { event: 'handover' }>;
 
