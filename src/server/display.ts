@@ -3,11 +3,11 @@
  * that is behind gets the present picture of what has changed when it has caught up, never a queue of old ones.
  */
 import type { ChannelHost } from '../engine/channel-host.ts';
-import { DisplayCap, hasCap } from '../protocol/capabilities.ts';
+import { caps, DisplayCap, hasCap } from '../protocol/capabilities.ts';
 import { BitmapFlags, BitmapFmt, Ropd, SurfaceFlags, SurfaceFmt } from '../protocol/constants.ts';
-import type { DisplayMigrateData } from '../protocol/migrate-data.ts';
-import { writeMigrateData } from '../protocol/migrate-data.ts';
+import { readMigrateData, writeMigrateData } from '../protocol/migrate-data.ts';
 import type { Rect } from '../sources/console.ts';
+import type { Part } from './part.ts';
 
 interface Caches {
   readonly pixmapCacheId: number;
@@ -16,7 +16,8 @@ interface Caches {
   readonly glzDictionaryWindowSize: number;
 }
 
-export class ServerDisplay {
+export class ServerDisplay implements Part {
+  readonly caps = caps(DisplayCap.monitorsConfig);
   width: number;
   height: number;
   /** BGRX, `width * 4` bytes a row. */
@@ -131,7 +132,8 @@ export class ServerDisplay {
     });
   }
 
-  load(host: ChannelHost, state: DisplayMigrateData): void {
+  load(host: ChannelHost, data: Uint8Array): void {
+    const state = readMigrateData('display', data);
     host.plane.sent = Number(state.messageSerial) - 1;
     this.caches.set(host, {
       pixmapCacheId: state.pixmapCacheId,

@@ -1,11 +1,14 @@
 /** Keyboard and mouse of every client, as one stream for the application. */
 import { type Observable, Subject } from 'rxjs';
 import type { ChannelHost } from '../engine/channel-host.ts';
+import { caps, InputsCap } from '../protocol/capabilities.ts';
 import { inputMotionAckBunch } from '../protocol/constants.ts';
-import { type InputsMigrateData, writeMigrateData } from '../protocol/migrate-data.ts';
+import { readMigrateData, writeMigrateData } from '../protocol/migrate-data.ts';
 import type { GuestInput } from '../sources/console.ts';
+import type { Part } from './part.ts';
 
-export class Input {
+export class Input implements Part {
+  readonly caps = caps(InputsCap.keyScancode);
   private readonly all = new Subject<GuestInput>();
   readonly events: Observable<GuestInput> = this.all.asObservable();
   private readonly hosts = new Set<ChannelHost>();
@@ -39,12 +42,17 @@ export class Input {
     });
   }
 
+  /** Which locks are on. */
+  ask(): number {
+    return this.locks;
+  }
+
   collect(host: ChannelHost): Uint8Array {
     return writeMigrateData('inputs', { version: 1, motionCount: this.motions.get(host) ?? 0 });
   }
 
-  load(host: ChannelHost, state: InputsMigrateData): void {
-    this.motions.set(host, state.motionCount);
+  load(host: ChannelHost, data: Uint8Array): void {
+    this.motions.set(host, readMigrateData('inputs', data).motionCount);
   }
 
   /** One acknowledgement for every four motions (spec §2.5); what cannot be said now is said after the hand-over. */

@@ -3,8 +3,10 @@ import type { ChannelHost } from '../engine/channel-host.ts';
 import { CursorFlags, CursorType } from '../protocol/constants.ts';
 import type { Cursor } from '../protocol/cursor.ts';
 import type { CursorShape } from '../sources/console.ts';
+import type { Part } from './part.ts';
 
-export class Pointer {
+export class Pointer implements Part {
+  readonly caps = [];
   private readonly hosts = new Set<ChannelHost>();
   private shape: CursorShape | undefined;
   private shapes = 0n;

@@ -3,7 +3,7 @@
  * hypervisor its calls. What a client does is the charts' business; nothing here decides what is legal.
  */
 import { type Observable, Subject } from 'rxjs';
-import { type Destination, type MainFacts, type Scheme, schemes } from '../../machines/contract.ts';
+import { type Destination, type Scheme, schemes } from '../../machines/contract.ts';
 import { type SupervisorNews, supervisor } from '../../machines/supervisor.ts';
 import { loadOpus, type Opus } from '../audio/opus.ts';
 import { ChannelHost } from '../engine/channel-host.ts';
@@ -13,10 +13,8 @@ import { type Born, type Host, System } from '../engine/system.ts';
 import { UsageError } from '../errors.ts';
 import type { Journal } from '../journal/journal.ts';
 import { addressParts, addressWord } from '../protocol/address.ts';
-import { CommonCap, caps, DisplayCap, InputsCap, MainCap, PlaybackCap, RecordCap } from '../protocol/capabilities.ts';
+import { CommonCap, caps } from '../protocol/capabilities.ts';
 import { LinkErrorCode } from '../protocol/link.ts';
-import { MouseMode } from '../protocol/main.ts';
-import { emptyCharDevice, readMigrateData, writeMigrateData } from '../protocol/migrate-data.ts';
 import type { Console, Spice } from '../sources/console.ts';
 import { type Listening, type ListenOptions, listen } from '../transport/listen.ts';
 import type { Pipe } from '../transport/pipe.ts';
@@ -24,6 +22,8 @@ import { type ConnectionEvent, Connections, type OpenConnection, type Peer, peer
 import { ServerDisplay } from './display.ts';
 import { Input } from './input.ts';
 import { KeyStore } from './keys.ts';
+import { Main } from './main.ts';
+import type { Part } from './part.ts';
 import { Password } from './password.ts';
 import { Pointer } from './pointer.ts';
 import { Playback, Record } from './sound.ts';
@@ -59,9 +59,6 @@ const offered = ['display:0', 'inputs:0', 'cursor:0', 'playback:0', 'record:0'] 
 
 const defaultSchemes: readonly Scheme[] = ['seamless', 'semi-seamless', 'switch-host'];
 
-/** A server tells clients a clock that is a little behind, so that sound and video can be held back (spec §3g). */
-const multiMediaLag = 400;
-
 /** Opens the ports and serves. Throws UsageError when an option cannot be used or a port cannot be had. */
 export async function createServer(options: ServerOptions = {}): Promise<Server> {
   const log = options.log ?? (() => {});
@@ -88,6 +85,9 @@ export class Server implements Console, Spice {
   readonly events: Observable<ServerEvent>;
   private readonly all = new Subject<ServerEvent>();
   private readonly keyboardAndMouse = new Input();
+  private readonly main: Main;
+  /** Our side of each channel, by its word. */
+  private readonly parts: { readonly [word: string]: Part };
   private readonly options: ServerOptions;
   private readonly schemes: readonly Scheme[];
   private readonly clock: Clock;
@@ -96,13 +96,9 @@ export class Server implements Console, Spice {
   private readonly connections: Connections;
   private readonly visitors: Visitors;
   private readonly accepted = new Map<string, Pipe>();
-  private readonly mains = new Set<ChannelHost>();
   private readonly hosts = new Set<ChannelHost>();
-  private readonly uuid: Uint8Array;
   private links = 0;
   private listening: Listening | undefined;
-  private mouse = { supported: MouseMode.server | MouseMode.client, current: MouseMode.server as number };
-  private mmTimeAtZero = 0;
 
   /** Use `createServer`. `opus`: without it all sound is raw. */
   constructor(options: ServerOptions, opus?: Opus) {
@@ -113,11 +109,19 @@ export class Server implements Console, Spice {
       if (!schemes.includes(scheme)) throw new UsageError(`${scheme} is no hand-over scheme: ${schemes.join(', ')}`);
     }
     this.password = new Password(options.password, calendarNow);
-    this.uuid = uuidBytes(options.uuid ?? randomUuid());
+    this.main = new Main(options.name ?? 'sumac', options.uuid ?? randomUuid(), this.clock, this.schemes);
     this.display = new ServerDisplay(options.width ?? 640, options.height ?? 480);
     this.playback = new Playback(() => this.multiMediaTime);
     this.playback.opus = opus;
     this.record.opus = opus;
+    this.parts = {
+      main: this.main,
+      display: this.display,
+      inputs: this.keyboardAndMouse,
+      cursor: this.cursor,
+      playback: this.playback,
+      record: this.record,
+    };
     this.connections = new Connections(
       (secure) => this.ownEnd(secure),
       (event) => this.all.next(event),
@@ -196,22 +200,20 @@ export class Server implements Console, Spice {
   }
 
   setMouseModes(modes: { supported: number; current: number }): void {
-    this.mouse = { ...modes };
-    for (const main of this.mains) this.tellMouseMode(main);
+    this.main.setMouseModes(modes);
   }
 
   get mouseMode(): number {
-    return this.mouse.current;
+    return this.main.mouseMode;
   }
 
   /** The clock that sound and video follow, in milliseconds; wraps at 2³². Set when a guest arrives with its own. */
   get multiMediaTime(): number {
-    return Math.round(this.clock.now() + this.mmTimeAtZero) >>> 0;
+    return this.main.multiMediaTime;
   }
 
   set multiMediaTime(time: number) {
-    this.mmTimeAtZero = time - this.clock.now();
-    for (const main of this.mains) this.tellTime(main);
+    this.main.multiMediaTime = time;
   }
 
   // ------------------------------------------------------------------------------------------ the hypervisor's calls
@@ -295,30 +297,21 @@ export class Server implements Console, Spice {
       this.accepted.delete(born.input.link);
       return new ServerLinkHost(system, born, this.linkServices, pipe);
     }
-    const attach = this.attachments[chart];
-    if (attach === undefined) return undefined;
+    const part = chart.endsWith('/server') ? this.parts[chart.slice(0, chart.indexOf('/'))] : undefined;
+    if (part === undefined) return undefined;
     const host = new ChannelHost(system, born, 'server', {
       perform: async (channel, question, input) => this.answer(channel, question, input),
     });
     this.hosts.add(host);
     host.states.subscribe({ complete: () => this.hosts.delete(host) });
-    attach(host);
+    part.attach(host);
     return host;
   }
-
-  private readonly attachments: { readonly [chart: string]: (host: ChannelHost) => void } = {
-    'main/server': (host) => this.attachMain(host),
-    'display/server': (host) => this.display.attach(host),
-    'inputs/server': (host) => this.keyboardAndMouse.attach(host),
-    'cursor/server': (host) => this.cursor.attach(host),
-    'playback/server': (host) => this.playback.attach(host),
-    'record/server': (host) => this.record.attach(host),
-  };
 
   private readonly linkServices: ServerLinkServices = {
     caps: (channel) => ({
       commonCaps: caps(CommonCap.authSelection, CommonCap.authSpice, CommonCap.miniHeader),
-      channelCaps: this.channelCaps(addressWord(channel)),
+      channelCaps: this.parts[addressWord(channel)]?.caps ?? [],
     }),
     makeKey: (link, signal) => this.keys.take(this.visitors.originOf(link), signal),
     admits: (password, link) => !this.visitors.isRefused(link) && this.password.admits(password),
@@ -334,121 +327,18 @@ export class Server implements Console, Spice {
     },
   };
 
-  private channelCaps(word: string): readonly number[] {
-    switch (word) {
-      case 'main':
-        return caps(
-          MainCap.semiSeamlessMigrate,
-          MainCap.nameAndUuid,
-          MainCap.agentConnectedTokens,
-          ...(this.schemes.includes('seamless') ? [MainCap.seamlessMigrate] : []),
-          ...(this.schemes.includes('early-link') ? [MainCap.earlyLink] : []),
-        );
-      case 'display':
-        return caps(DisplayCap.monitorsConfig);
-      case 'inputs':
-        return caps(InputsCap.keyScancode);
-      case 'playback':
-        return caps(PlaybackCap.volume, ...(this.playback.opus === undefined ? [] : [PlaybackCap.opus]));
-      case 'record':
-        return caps(RecordCap.volume, ...(this.record.opus === undefined ? [] : [RecordCap.opus]));
-      default:
-        return [];
-    }
-  }
-
-  private attachMain(host: ChannelHost): void {
-    host.states.subscribe((state) => {
-      if (state.type === 'ready') {
-        this.mains.add(host);
-        host.plane.ping();
-        if (!state.afresh) this.tellTime(host);
-      } else if (state.type === 'ended') this.mains.delete(host);
-    });
-    host.messages.subscribe(({ type, body }) => {
-      if (type === 'msgc.mouse_mode_request' && (this.mouse.supported & body.mode) !== 0) {
-        this.setMouseModes({ supported: this.mouse.supported, current: body.mode });
-      }
-    });
-  }
-
-  private tellMouseMode(main: ChannelHost): void {
-    const { supported, current } = this.mouse;
-    main.send({ type: 'msg.mouse_mode', body: { supportedModes: supported, currentMode: current } });
-  }
-
-  private tellTime(main: ChannelHost): void {
-    main.send({ type: 'msg.multi_media_time', body: { time: (this.multiMediaTime - multiMediaLag) >>> 0 } });
-  }
-
+  /** What a channel's chart asks. */
   private answer(host: ChannelHost, question: string, input: any): unknown {
+    const part = this.parts[addressWord(host.channel)]!;
     switch (question) {
       case 'ask the guest':
-        return input.what === 'main facts' ? this.facts() : this.keyboardAndMouse.modifiers;
+        return part.ask!();
       case 'collect migrate data':
-        return this.collect(host);
+        return part.collect!(host);
       case 'load migrate data':
-        return this.load(host, input.data);
+        return part.load!(host, input.data);
       default:
         throw new UsageError(`nobody answers "${question}"`);
     }
   }
-
-  private facts(): MainFacts {
-    return {
-      displayChannels: 1,
-      supportedMouseModes: this.mouse.supported,
-      currentMouseMode: this.mouse.current,
-      agentConnected: false,
-      agentTokens: 10,
-      multiMediaTime: (this.multiMediaTime - multiMediaLag) >>> 0,
-      name: this.options.name ?? 'sumac',
-      uuid: this.uuid,
-    };
-  }
-
-  private collect(host: ChannelHost): Uint8Array {
-    switch (addressWord(host.channel)) {
-      case 'display':
-        return this.display.collect(host);
-      case 'inputs':
-        return this.keyboardAndMouse.collect(host);
-      default:
-        return writeMigrateData('main', {
-          version: 1,
-          agentBase: emptyCharDevice(),
-          clientAgentStarted: false,
-          agent2client: {
-            chunkHeaderSize: 0,
-            chunkHeader: { port: 0, size: 0 },
-            msgHeaderDone: false,
-            msgHeader: new Uint8Array(),
-            msgRemaining: 0,
-            msgFilterResult: 0,
-          },
-          client2agent: { msgRemaining: 0, msgFilterResult: 0 },
-        });
-    }
-  }
-
-  /** Throws WireError when the data are not of this channel. */
-  private load(host: ChannelHost, data: Uint8Array): void {
-    switch (addressWord(host.channel)) {
-      case 'display':
-        this.display.load(host, readMigrateData('display', data));
-        break;
-      case 'inputs':
-        this.keyboardAndMouse.load(host, readMigrateData('inputs', data));
-        break;
-      default:
-        readMigrateData('main', data);
-    }
-  }
-}
-
-/** Throws UsageError when it is none. */
-function uuidBytes(uuid: string): Uint8Array {
-  const hex = uuid.replaceAll('-', '');
-  if (!/^[0-9a-f]{32}$/i.test(hex)) throw new UsageError(`${uuid} is no UUID`);
-  return Uint8Array.from({ length: 16 }, (_, i) => Number.parseInt(hex.slice(i * 2, i * 2 + 2), 16));
 }

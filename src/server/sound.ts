@@ -7,8 +7,9 @@ import { AudioError } from '../audio/error.ts';
 import { type Opus, type OpusDecoder, type OpusEncoder, suitsOpus } from '../audio/opus.ts';
 import { bytesOf, samplesOf } from '../audio/pcm.ts';
 import type { ChannelHost } from '../engine/channel-host.ts';
-import { hasCap, PlaybackCap, RecordCap } from '../protocol/capabilities.ts';
+import { caps, hasCap, PlaybackCap, RecordCap } from '../protocol/capabilities.ts';
 import { AudioDataMode, AudioFmt } from '../protocol/constants.ts';
+import type { Part } from './part.ts';
 
 export interface SoundFormat {
   readonly channels: number;
@@ -16,7 +17,8 @@ export interface SoundFormat {
   readonly frequency: number;
 }
 
-abstract class Sound {
+abstract class Sound implements Part {
+  abstract readonly caps: readonly number[];
   protected readonly hosts = new Set<ChannelHost>();
   protected format: SoundFormat | undefined;
   protected level: readonly number[] | undefined;
@@ -60,6 +62,11 @@ abstract class Sound {
 
 export class Playback extends Sound {
   protected volumeCap = PlaybackCap.volume;
+
+  get caps(): readonly number[] {
+    return caps(PlaybackCap.volume, ...(this.opus === undefined ? [] : [PlaybackCap.opus]));
+  }
+
   private readonly mmTime: () => number;
   /** What each client was told that it gets. */
   private readonly modes = new WeakMap<ChannelHost, number>();
@@ -145,6 +152,11 @@ const say = (host: ChannelHost, time: number, data: Uint8Array) =>
 
 export class Record extends Sound {
   protected volumeCap = RecordCap.volume;
+
+  get caps(): readonly number[] {
+    return caps(RecordCap.volume, ...(this.opus === undefined ? [] : [RecordCap.opus]));
+  }
+
   private readonly samples = new Subject<Int16Array>();
   /** What the microphones say. */
   readonly heard: Observable<Int16Array> = this.samples.asObservable();

@@ -1,0 +1,124 @@
+/** The main channel's side of the guest: its name, its clock, its mouse mode, told to every client. */
+import type { MainFacts, Scheme } from '../../machines/contract.ts';
+import type { ChannelHost } from '../engine/channel-host.ts';
+import type { Clock } from '../engine/clock.ts';
+import { UsageError } from '../errors.ts';
+import { caps, MainCap } from '../protocol/capabilities.ts';
+import { MouseMode } from '../protocol/main.ts';
+import { emptyCharDevice, readMigrateData, writeMigrateData } from '../protocol/migrate-data.ts';
+import type { Part } from './part.ts';
+
+/** A server tells clients a clock that is a little behind, so that sound and video can be held back (spec §3g). */
+const multiMediaLag = 400;
+
+export class Main implements Part {
+  readonly caps: readonly number[];
+  private readonly name: string;
+  private readonly uuid: Uint8Array;
+  private readonly clock: Clock;
+  private readonly hosts = new Set<ChannelHost>();
+  private mouse = { supported: MouseMode.server | MouseMode.client, current: MouseMode.server as number };
+  private timeAtZero = 0;
+
+  /** Throws UsageError when `uuid` is none. */
+  constructor(name: string, uuid: string, clock: Clock, schemes: readonly Scheme[]) {
+    this.name = name;
+    this.uuid = uuidBytes(uuid);
+    this.clock = clock;
+    this.caps = caps(
+      MainCap.semiSeamlessMigrate,
+      MainCap.nameAndUuid,
+      MainCap.agentConnectedTokens,
+      ...(schemes.includes('seamless') ? [MainCap.seamlessMigrate] : []),
+      ...(schemes.includes('early-link') ? [MainCap.earlyLink] : []),
+    );
+  }
+
+  attach(host: ChannelHost): void {
+    host.states.subscribe((state) => {
+      if (state.type === 'ready') {
+        this.hosts.add(host);
+        host.plane.ping();
+        if (!state.afresh) this.tellTime(host);
+      } else if (state.type === 'ended') this.hosts.delete(host);
+    });
+    host.messages.subscribe(({ type, body }) => {
+      if (type === 'msgc.mouse_mode_request' && (this.mouse.supported & body.mode) !== 0) {
+        this.setMouseModes({ supported: this.mouse.supported, current: body.mode });
+      }
+    });
+  }
+
+  get mouseMode(): number {
+    return this.mouse.current;
+  }
+
+  setMouseModes(modes: { supported: number; current: number }): void {
+    this.mouse = { ...modes };
+    for (const host of this.hosts) {
+      host.send({
+        type: 'msg.mouse_mode',
+        body: { supportedModes: modes.supported, currentMode: modes.current },
+      });
+    }
+  }
+
+  /** Milliseconds; wraps at 2³². */
+  get multiMediaTime(): number {
+    return Math.round(this.clock.now() + this.timeAtZero) >>> 0;
+  }
+
+  set multiMediaTime(time: number) {
+    this.timeAtZero = time - this.clock.now();
+    for (const host of this.hosts) this.tellTime(host);
+  }
+
+  ask(): MainFacts {
+    return {
+      displayChannels: 1,
+      supportedMouseModes: this.mouse.supported,
+      currentMouseMode: this.mouse.current,
+      agentConnected: false,
+      agentTokens: 10,
+      multiMediaTime: this.toldTime,
+      name: this.name,
+      uuid: this.uuid,
+    };
+  }
+
+  /** There is no agent, so there is nothing of it to hand over. */
+  collect(): Uint8Array {
+    return writeMigrateData('main', {
+      version: 1,
+      agentBase: emptyCharDevice(),
+      clientAgentStarted: false,
+      agent2client: {
+        chunkHeaderSize: 0,
+        chunkHeader: { port: 0, size: 0 },
+        msgHeaderDone: false,
+        msgHeader: new Uint8Array(),
+        msgRemaining: 0,
+        msgFilterResult: 0,
+      },
+      client2agent: { msgRemaining: 0, msgFilterResult: 0 },
+    });
+  }
+
+  load(_host: ChannelHost, data: Uint8Array): void {
+    readMigrateData('main', data);
+  }
+
+  private get toldTime(): number {
+    return (this.multiMediaTime - multiMediaLag) >>> 0;
+  }
+
+  private tellTime(host: ChannelHost): void {
+    host.send({ type: 'msg.multi_media_time', body: { time: this.toldTime } });
+  }
+}
+
+function uuidBytes(uuid: string): Uint8Array {
+  const hex = uuid.replaceAll('-', '');
+  if (!/^[0-9a-f]{32}$/i.test(hex)) throw new UsageError(`${uuid} is no UUID`);
+  return Uint8Array.from({ length: 16 }, (_, i) => Number.parseInt(hex.slice(i * 2, i * 2 + 2), 16));
+}
