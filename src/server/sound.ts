@@ -70,6 +70,8 @@ export class Playback extends Sound {
   private readonly mmTime: () => number;
   /** What each client was told that it gets. */
   private readonly modes = new WeakMap<ChannelHost, number>();
+  /** When each client's sound began: no packet may be older (spice-gtk takes that for a fault of the clock). */
+  private readonly begun = new WeakMap<ChannelHost, number>();
   private encoder: OpusEncoder | undefined;
 
   /** `mmTime`: the session's clock in milliseconds. */
@@ -106,7 +108,7 @@ export class Playback extends Sound {
     let at = time - this.encoder.waiting - 10 * packets.length;
     for (const packet of packets) {
       at += 10;
-      for (const host of packed) say(host, at, packet);
+      for (const host of packed) say(host, Math.max(at, this.begun.get(host) ?? at), packet);
     }
   }
 
@@ -130,7 +132,9 @@ export class Playback extends Sound {
 
   private tellStart(host: ChannelHost): void {
     if (this.format === undefined) return;
-    const body = { ...this.format, format: AudioFmt.s16, time: this.mmTime() >>> 0 };
+    const time = this.mmTime() >>> 0;
+    this.begun.set(host, time);
+    const body = { ...this.format, format: AudioFmt.s16, time };
     host.tell({ type: 'api.say', message: { type: 'msg.start', body } });
   }
 
