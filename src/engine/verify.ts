@@ -47,9 +47,14 @@ export interface Report {
   readonly mismatch?: Mismatch;
 }
 
+export interface VerifyOptions {
+  /** Actors whose records are kept elsewhere: what they are told is not asked for, and what they say is believed. */
+  readonly elsewhere?: (address: string) => boolean;
+}
+
 /** Proves records that lie in memory. */
-export function verify(records: Iterable<JournalRecord>): Report {
-  const verifier = new Verifier();
+export function verify(records: Iterable<JournalRecord>, options: VerifyOptions = {}): Report {
+  const verifier = new Verifier(options);
   for (const record of records) if (!verifier.add(record)) break;
   return verifier.finish();
 }
@@ -81,6 +86,9 @@ interface Followed {
 
 const chartById = new Map(Object.entries(charts).map(([name, machine]) => [machine.id, { name, machine }]));
 
+/** What a server's root hears from its sessions. */
+const fromSession = /^session\./;
+
 /** What a chart may hear without a reason in the journal, by what kind of chart it is. */
 const fromOutside = {
   channel: /^(api\.|plane\.(closed|violation)$)/,
@@ -98,10 +106,15 @@ export class Verifier {
   private readonly tells = new Map<string, Owed[]>();
   private readonly ownCaps = new Map();
   private readonly counts = { records: 0, actors: 0, events: 0, commands: 0, bytes: 0, given: 0, leftOut: 0 };
+  private readonly isElsewhere: (address: string) => boolean;
   private mismatch: Mismatch | undefined;
   private last = 0;
   /** Whose bytes, or link, the next record must be. */
   private due: Followed | undefined;
+
+  constructor({ elsewhere = () => false }: VerifyOptions = {}) {
+    this.isElsewhere = elsewhere;
+  }
 
   /** False: it does not fit, and nothing more is looked at. */
   add(record: JournalRecord): boolean {
@@ -304,7 +317,8 @@ export class Verifier {
     else if (link !== undefined && linkWords.has(event.type)) link.told(event);
     else if (parent !== undefined || !address.includes('/')) {
       const kind = channel !== undefined ? 'channel' : link !== undefined ? 'link' : parent ? 'other' : 'root';
-      if (!fromOutside[kind].test(event.type)) throw new Discrepancy(`nothing tells it ${shown(event)}`);
+      const isBelieved = kind === 'root' && fromSession.test(event.type) && this.isElsewhere(`${address}/session:`);
+      if (!isBelieved && !fromOutside[kind].test(event.type)) throw new Discrepancy(`nothing tells it ${shown(event)}`);
     }
     // Otherwise its parent, which may have told it, has a journal of its own.
     if (event.type === 'plane.violation') channel?.offended();
@@ -382,7 +396,8 @@ export class Verifier {
         if (isChart?.implementations === undefined) {
           one.begun.set(effect.id, 'promise');
           if (effect.actor === 'dial' && one.model instanceof LinkModel) one.model.dial();
-        } else {
+        } else if (this.isElsewhere(`${one.address}/${effect.id}`)) one.begun.set(effect.id, 'promise');
+        else {
           one.begun.set(effect.id, 'chart');
           one.owed.push({ kind: 'birth', id: effect.id, input: effect.input });
         }

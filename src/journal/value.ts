@@ -257,7 +257,8 @@ export class ValueReader {
   end: number;
 
   constructor(bytes: Uint8Array) {
-    this.bytes = bytes;
+    // Node's Buffer is one too, but its slices are views.
+    this.bytes = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.end = bytes.length;
   }

@@ -4,6 +4,7 @@
  */
 import type { Scheme } from '../../machines/contract.ts';
 import type { Client, ClientEvent } from '../../src/client/client.ts';
+import type { Journal } from '../../src/journal/journal.ts';
 import { MemoryJournal } from '../../src/journal/memory.ts';
 import type { JournalRecord } from '../../src/journal/record.ts';
 import type { Server } from '../../src/server/server.ts';
@@ -45,8 +46,8 @@ export interface RecordedOptions {
   readonly password?: string;
   /** Milliseconds each way. */
   readonly latencyMs?: number;
-  /** What to write the journals of the three to; default: memory. */
-  readonly journals?: Readonly<Record<'source' | 'target' | 'client', MemoryJournal>>;
+  /** Journals to write to besides: what was written down is returned all the same. */
+  readonly journals?: Partial<Record<'source' | 'target' | 'client', Journal>>;
 }
 
 /** Small: the picture is in the journals, several times. */
@@ -58,20 +59,18 @@ export async function record(
   happen: (stage: Stage) => Promise<void>,
   options: RecordedOptions = {},
 ): Promise<Recorded> {
-  const journals = options.journals ?? {
-    source: new MemoryJournal(),
-    target: new MemoryJournal(),
-    client: new MemoryJournal(),
-  };
+  const memory = { source: new MemoryJournal(), target: new MemoryJournal(), client: new MemoryJournal() };
+  const { journals = {} } = options;
+  const to = (side: keyof Recorded) => both(memory[side], journals[side]);
   const { schemes = allSchemes, password } = options;
   const network = new Network();
   network.latencyMs = options.latencyMs ?? 0;
   try {
-    const source = network.server('source', { ...size, schemes, password, journal: journals.source });
-    const target = network.server('target', { ...size, schemes, password, journal: journals.target });
+    const source = network.server('source', { ...size, schemes, password, journal: to('source') });
+    const target = network.server('target', { ...size, schemes, password, journal: to('target') });
     source.display.fill(ground, 0x112233);
     target.display.fill(ground, 0x445566);
-    const client = network.client('source', { schemes, password }, journals.client);
+    const client = network.client('source', { schemes, password }, to('client'));
     await up(client);
     await happen({ network, source, target, client });
   } finally {
@@ -79,9 +78,20 @@ export async function record(
   }
   // What was under way when all was closed comes to its end.
   await pause(20);
-  const { source, target, client } = journals;
+  const { source, target, client } = memory;
   return { source: [...source.read()], target: [...target.read()], client: [...client.read()] };
 }
+
+const both = (one: Journal, other: Journal | undefined): Journal =>
+  other === undefined
+    ? one
+    : {
+        append: (entry) => {
+          one.append(entry);
+          other.append(entry);
+        },
+        durable: () => other.durable(),
+      };
 
 /** Something to look at, and something to type. */
 export async function useIt({ source, client }: Stage): Promise<void> {

@@ -1,0 +1,307 @@
+/**
+ * Journals in a folder, by LMDB: one file for all sessions, appends made durable in batches, and a second writer refused,
+ * in this program or in another. The file is looked at before LMDB is: LMDB trusts what it maps, and a file that is not its
+ * own, or was cut short, would take the whole program down.
+ */
+import { mkdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Database, open as openEnvironment, type RootDatabase } from 'lmdb';
+import type { Chunk } from './chunk.ts';
+import { JournalError } from './error.ts';
+import { checkFile } from './lmdb-file.ts';
+import { type Birth, byAge, headAfter, headAtBirth, type Store, type StreamHead, type StreamWriter } from './store.ts';
+
+const fileName = 'sumac-journal.mdb';
+
+/** Format of what is in the file, apart from chunks, which have one of their own. */
+const format = 1;
+
+interface Owner {
+  readonly pid: number;
+  /** When the process began, as the system counts; a number may be used again. */
+  readonly began: string;
+}
+
+interface KeptHead extends StreamHead {
+  readonly owner: Owner | null;
+}
+
+/** Versions of heads are 1 and more; each change makes it one more. */
+interface Kept {
+  readonly head: KeptHead;
+  readonly version: number;
+}
+
+export interface LmdbOptions {
+  /** Changes nothing, and makes nothing. */
+  readonly readOnly?: boolean;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+}
+
+export class LmdbStore implements Store {
+  readonly place: string;
+  private readonly environment: RootDatabase;
+  private readonly heads: Database<KeptHead, string>;
+  private readonly chunks: Database<Uint8Array, Uint8Array>;
+  private readonly now: () => number;
+  private readonly writers = new Set<string>();
+
+  private constructor(folder: string, environment: RootDatabase, now: () => number) {
+    this.place = folder;
+    this.environment = environment;
+    this.heads = environment.openDB('heads', { encoding: 'json', useVersions: true });
+    this.chunks = environment.openDB('chunks', { keyEncoding: 'binary', encoding: 'binary' });
+    this.now = now;
+  }
+
+  /**
+   * Opens the journals in a folder, and makes it if there is none. Throws JournalError: `absent`, `foreign`, `damaged`,
+   * `unwritable`.
+   */
+  static open(folder: string, { readOnly = false, now }: LmdbOptions): LmdbStore {
+    const path = join(folder, fileName);
+    if (!readOnly) make(folder);
+    const exists = checkFile(path, folder);
+    if (readOnly && !exists) throw new JournalError('absent', `there is no journal in ${folder}`);
+    let environment: RootDatabase;
+    try {
+      environment = openEnvironment({ path, noSubdir: true, maxDbs: 4, encoding: 'json', readOnly });
+    } catch (error) {
+      throw unwritable(folder, error);
+    }
+    try {
+      if (!exists) environment.putSync('sumac journal', format);
+      const found: unknown = environment.get('sumac journal');
+      if (found !== format) {
+        throw new JournalError(
+          'foreign',
+          typeof found === 'number' && found > format
+            ? `${folder}: a journal of format ${found}, newer than this program`
+            : `${path} is no journal of ours`,
+        );
+      }
+      return new LmdbStore(folder, environment, now);
+    } catch (error) {
+      void environment.close();
+      throw error instanceof JournalError ? error : unwritable(folder, error);
+    }
+  }
+
+  async write(name: string, birth: Birth): Promise<StreamWriter> {
+    const locked = (why: string) => new JournalError('locked', `${name} in ${this.place} is being written to ${why}`);
+    if (this.writers.has(name)) throw locked('by this program already');
+    const owner: Owner = { pid: process.pid, began: beganOf(process.pid) ?? '' };
+    for (;;) {
+      const kept = this.kept(name);
+      if (kept?.head.owner && isAlive(kept.head.owner)) throw locked(`by process ${kept.head.owner.pid}`);
+      const head: KeptHead = kept ? { ...kept.head, owner, open: true } : { ...headAtBirth(name, birth), owner };
+      const version = kept?.version ?? 0;
+      const taken = await this.guarded(() =>
+        kept === undefined
+          ? this.heads.ifNoExists(name, () => void this.heads.put(name, head, 1))
+          : this.heads.ifVersion(name, version, () => void this.heads.put(name, head, version + 1)),
+      );
+      // Somebody was quicker: look again.
+      if (!taken) continue;
+      this.writers.add(name);
+      return new LmdbWriter(this, { head, version: version + 1 });
+    }
+  }
+
+  async list(): Promise<StreamHead[]> {
+    const all: StreamHead[] = [];
+    for (const { value } of this.heads.getRange()) all.push(publicHead(value));
+    return all.sort(byAge);
+  }
+
+  async head(name: string): Promise<StreamHead | undefined> {
+    const kept = this.kept(name);
+    return kept === undefined ? undefined : publicHead(kept.head);
+  }
+
+  async *read(name: string, from = 1): AsyncIterable<Uint8Array> {
+    // The chunk that holds `from` is the last one that begins no later.
+    let start = keyOf(name, 0);
+    for (const key of this.chunks.getKeys({ start: keyOf(name, from), end: start, reverse: true, limit: 1 })) {
+      start = Uint8Array.from(key);
+    }
+    for (;;) {
+      // Few at a time, so that no transaction stays open while the caller takes its time.
+      const some = [...this.chunks.getRange({ start, end: keyOf(name, mostRecords), limit: 16 })];
+      for (const { value } of some) yield value;
+      const last = some.at(-1);
+      if (last === undefined) return;
+      start = Uint8Array.from([...last.key, 0]);
+    }
+  }
+
+  async remove(name: string): Promise<void> {
+    const kept = this.kept(name);
+    if (kept === undefined || (kept.head.owner && isAlive(kept.head.owner))) return;
+    const { version } = kept;
+    const all = this.chunks.getKeys({ start: keyOf(name, 0), end: keyOf(name, mostRecords) });
+    const keys = [...all].map((key) => Uint8Array.from(key));
+    await this.guarded(() =>
+      this.heads.ifVersion(name, version, () => {
+        void this.heads.remove(name);
+        for (const key of keys) void this.chunks.remove(key);
+      }),
+    );
+  }
+
+  async close(): Promise<void> {
+    await this.environment.close();
+  }
+
+  /** For writers: adds a chunk if the head is still the one that they know. */
+  async add(before: Kept, after: KeptHead, chunk: Chunk): Promise<void> {
+    const { name } = after;
+    const { version } = before;
+    const added = await this.guarded(() =>
+      this.heads.ifVersion(name, version, () => {
+        void this.chunks.put(keyOf(name, chunk.first), chunk.bytes);
+        void this.heads.put(name, after, version + 1);
+      }),
+    );
+    if (!added) throw new JournalError('locked', `somebody else has written to ${name} in ${this.place}`);
+  }
+
+  /** For writers: gives the stream up. */
+  async release(name: string, { head, version }: Kept): Promise<void> {
+    this.writers.delete(name);
+    const given: KeptHead = { ...head, owner: null, open: false };
+    await this.guarded(() => this.heads.ifVersion(name, version, () => void this.heads.put(name, given, version + 1)));
+  }
+
+  touched(): number {
+    return this.now();
+  }
+
+  private kept(name: string): Kept | undefined {
+    const entry = this.heads.getEntry(name);
+    return entry === undefined ? undefined : { head: entry.value, version: entry.version ?? 0 };
+  }
+
+  private async guarded(write: () => Promise<boolean>): Promise<boolean> {
+    try {
+      return await write();
+    } catch (error) {
+      throw unwritable(this.place, await causeOf(error));
+    }
+  }
+}
+
+class LmdbWriter implements StreamWriter {
+  readonly head: StreamHead;
+  private readonly store: LmdbStore;
+  /** The head as it will be when all that is under way is written. */
+  private kept: Kept;
+  private broken: unknown;
+  private under: Promise<unknown> = Promise.resolve();
+  private closed = false;
+
+  constructor(store: LmdbStore, kept: Kept) {
+    this.store = store;
+    this.kept = kept;
+    this.head = publicHead(kept.head);
+  }
+
+  async append(chunk: Chunk, { finished = false } = {}): Promise<void> {
+    if (this.broken !== undefined) throw this.broken;
+    if (this.closed) throw new JournalError('closed', `${this.head.name} is not open`);
+    const before = this.kept;
+    if (chunk.first !== before.head.last + 1) {
+      throw new JournalError('locked', `${this.head.name} goes on with record ${before.head.last + 1}`);
+    }
+    const { owner } = before.head;
+    const after = { ...headAfter(before.head, chunk, this.store.touched(), finished), owner };
+    this.kept = { head: after, version: before.version + 1 };
+    const added = this.store.add(before, after, chunk);
+    this.under = Promise.allSettled([this.under, added]);
+    try {
+      await added;
+    } catch (error) {
+      this.broken ??= error;
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.closed) return;
+    this.closed = true;
+    await this.under;
+    await this.store.release(this.head.name, this.kept);
+  }
+}
+
+/** Records that a stream may hold: what fits the six bytes of a key. */
+const mostRecords = 2 ** 48 - 1;
+
+/** Chunks lie in the order of their streams' names, and in their own. */
+function keyOf(name: string, first: number): Uint8Array {
+  const text = Buffer.from(name);
+  const key = Buffer.alloc(text.length + 7);
+  text.copy(key);
+  key.writeUIntBE(first, text.length + 1, 6);
+  return key;
+}
+
+const publicHead = ({ owner, ...head }: KeptHead): StreamHead => ({
+  ...head,
+  open: owner !== null && isAlive(owner),
+});
+
+function isAlive({ pid, began }: Owner): boolean {
+  const now = beganOf(pid);
+  if (now !== undefined) return now === began;
+  try {
+    process.kill(pid, 0);
+    return began === '';
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM' && began === '';
+  }
+}
+
+/** When a process began, in words that only compare; undefined if there is none, or the system does not say. */
+function beganOf(pid: number): string | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    // The name, in brackets, may hold anything; the time is the 20th word behind it.
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+  } catch {
+    return undefined;
+  }
+}
+
+function make(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true });
+    if (!statSync(folder).isDirectory()) throw new Error('it is no folder');
+  } catch (error) {
+    throw unwritable(folder, error);
+  }
+}
+
+/** LMDB rejects each write of a commit that failed with a promise of the reason. */
+async function causeOf(error: unknown): Promise<unknown> {
+  const { commitError } = error as { commitError?: Promise<never> };
+  if (commitError === undefined) return error;
+  const reason = commitError.catch((cause: unknown) => cause);
+  return Promise.race([reason, new Promise((resolve) => setTimeout(resolve, 100, error))]);
+}
+
+const reasons: readonly (readonly [RegExp, string])[] = [
+  [/no space left|ENOSPC|MDB_MAP_FULL|file too large|EFBIG/i, 'the disk is full'],
+  [/permission denied|EACCES|EPERM|not permitted/i, 'it may not be written to'],
+  [/read-only|EROFS/i, 'it is read-only'],
+  [/not a directory|ENOTDIR|EEXIST/i, 'it is no folder'],
+];
+
+function unwritable(place: string, error: unknown): JournalError {
+  if (error instanceof JournalError) return error;
+  const text =
+    error instanceof Error ? `${(error as NodeJS.ErrnoException).code ?? ''} ${error.message}` : String(error);
+  const reason = reasons.find(([pattern]) => pattern.test(text))?.[1] ?? text.trim();
+  return new JournalError('unwritable', `the journal in ${place} cannot be written: ${reason}`, { cause: error });
+}

@@ -1,0 +1,49 @@
+/** Reads a session's records out of a store. It reads up to the first damage and says where that is; it changes nothing. */
+import { ChunkReader } from './chunk.ts';
+import { JournalError } from './error.ts';
+import type { JournalRecord } from './record.ts';
+import type { Store, StreamHead } from './store.ts';
+
+/**
+ * The records of a stream from number `from` on. Throws JournalError at the first record that is not as it was written, or
+ * that is missing at the end: all before it have been handed out.
+ */
+export async function* readStream(
+  store: Store,
+  name: string,
+  from = 1,
+): AsyncGenerator<JournalRecord, void, undefined> {
+  const head = await store.head(name);
+  if (head === undefined) throw new JournalError('absent', `there is no session ${name} in ${store.place}`);
+  const reader = new ChunkReader();
+  let last = from - 1;
+  for await (const chunk of store.read(name, from)) {
+    for (const record of reader.read(chunk)) {
+      if (record.seq < from) continue;
+      if (record.seq !== last + 1) throw new JournalError('damaged', `record ${last + 1} is missing`);
+      last = record.seq;
+      yield record;
+    }
+  }
+  if (last < head.last) throw new JournalError('damaged', `record ${last + 1} is missing, and all behind it`);
+}
+
+/**
+ * The stream that is meant by a name, or by its end: "20260729-101500-x7f2/session:3", "session:3". Throws JournalError
+ * `absent` when there is none, or more than one.
+ */
+export async function findStream(store: Store, wanted: string): Promise<StreamHead> {
+  const exact = await store.head(wanted);
+  if (exact !== undefined) return exact;
+  const fitting = (await store.list()).filter(
+    ({ name }) => name.endsWith(`/${wanted}`) || name.startsWith(`${wanted}/`),
+  );
+  if (fitting.length === 1) return fitting[0]!;
+  const what = fitting.length === 0 ? 'no session' : `${fitting.length} sessions`;
+  const names = fitting.slice(0, 3).map(({ name }) => name);
+  const such = fitting.length === 0 ? '' : `: ${names.join(', ')}${fitting.length > 3 ? ' …' : ''}`;
+  throw new JournalError(
+    'absent',
+    `there ${fitting.length > 1 ? 'are' : 'is'} ${what} ${wanted} in ${store.place}${such}`,
+  );
+}

@@ -1,0 +1,83 @@
+/**
+ * Where journals are kept: streams of chunks, one stream a session. `test/journal/contract.ts` holds every store to each
+ * sentence here. A store knows nothing of what is in a chunk but its numbers, and never changes one.
+ */
+import type { Chunk } from './chunk.ts';
+
+/** What is told about a stream when it begins. */
+export interface Birth {
+  /** Milliseconds since 1970. */
+  readonly born: number;
+  /** Milliseconds since 1970 at which the clock of its records stood at 0. */
+  readonly epoch: number;
+  /** The program that writes it: "sumac 0.1.0". */
+  readonly program: string;
+  /** Nothing was left out of it. */
+  readonly secrets: boolean;
+}
+
+export interface StreamHead extends Birth {
+  readonly name: string;
+  /** The number of its last record, 0 if there is none. */
+  readonly last: number;
+  /** Checksum of its last record. */
+  readonly checksum: number;
+  /** Bytes of its chunks. */
+  readonly bytes: number;
+  /** When it was last written to, milliseconds since 1970. */
+  readonly touched: number;
+  /** Its session has come to its end: there will be no more. */
+  readonly finished: boolean;
+  /** Somebody has it open for writing, as far as one can tell from here. */
+  readonly open: boolean;
+}
+
+/** The only one who writes to a stream. */
+export interface StreamWriter {
+  /** The stream as it was when it was opened. */
+  readonly head: StreamHead;
+  /**
+   * Adds a chunk behind the last one; chunks are handed over in order, and several may be under way. Resolves when it would
+   * outlive the machine. Rejects with JournalError: `locked` when somebody else has written meanwhile, `unwritable` when it
+   * cannot be kept. After a rejection nothing more is written.
+   */
+  append(chunk: Chunk, how?: { readonly finished?: boolean }): Promise<void>;
+  /** Waits for what is under way, and gives the stream up. */
+  close(): Promise<void>;
+}
+
+export interface Store {
+  /** For people: a folder, an address. */
+  readonly place: string;
+  /** Opens a stream for writing; it begins if there is none. Throws JournalError `locked` when somebody else has it open. */
+  write(name: string, birth: Birth): Promise<StreamWriter>;
+  /** All streams, oldest first. */
+  list(): Promise<StreamHead[]>;
+  /** Undefined if there is no such stream. */
+  head(name: string): Promise<StreamHead | undefined>;
+  /** The chunks of a stream, from the one that holds record `from` (default 1) on. */
+  read(name: string, from?: number): AsyncIterable<Uint8Array>;
+  /** Removes a stream with all that is in it. Does nothing when it is open for writing, or not there. */
+  remove(name: string): Promise<void>;
+  /** Writers must be closed before. */
+  close(): Promise<void>;
+}
+
+/** What was added to a stream's head by a chunk. */
+export const headAfter = (head: StreamHead, chunk: Chunk, touched: number, finished: boolean): StreamHead => ({
+  ...head,
+  last: chunk.last,
+  checksum: chunk.checksum,
+  bytes: head.bytes + chunk.bytes.length,
+  touched,
+  finished: head.finished || finished,
+});
+
+export const headAtBirth = (name: string, birth: Birth): StreamHead => ({
+  name,
+  ...{ born: birth.born, epoch: birth.epoch, program: birth.program, secrets: birth.secrets },
+  ...{ last: 0, checksum: 0, bytes: 0, touched: birth.born, finished: false, open: true },
+});
+
+/** Oldest first, and the same at all times for those that began together. */
+export const byAge = (a: StreamHead, b: StreamHead): number => a.born - b.born || (a.name < b.name ? -1 : 1);

@@ -1,0 +1,194 @@
+/**
+ * A journal that outlives the program: records of each session go into a stream of their own, in batches, behind the back of
+ * whoever appends. It never holds anybody up and never throws at them; what goes wrong with the store is told once, and then
+ * the session goes on without a journal, or ends, as was asked for.
+ */
+import { ChunkWriter } from './chunk.ts';
+import { JournalError } from './error.ts';
+import type { Journal } from './journal.ts';
+import type { Entry } from './record.ts';
+import type { Birth, Store, StreamWriter } from './store.ts';
+
+/** What it needs of time; the engine's own clock, and the calendar. */
+export interface JournalClock {
+  /** Milliseconds of the clock that records tell. */
+  now(): number;
+  /** Milliseconds since 1970. */
+  calendar(): number;
+  setTimeout(fn: () => void, ms: number): unknown;
+  clearTimeout(id: any): void;
+}
+
+export interface StoredJournalOptions {
+  readonly store: Store;
+  /** Which run of a program it is of: streams are named "RUN/session:3". */
+  readonly run: string;
+  /** "sumac 0.1.0" */
+  readonly program: string;
+  readonly clock: JournalClock;
+  /** Leaves out of entries what is personal, in their order; undefined keeps everything. */
+  readonly redact?: ((entry: Entry) => Entry) | undefined;
+  /** No session without a journal: when it fails, `durable` rejects from then on. Default: sessions go on without it. */
+  readonly required?: boolean | undefined;
+  /** The store has failed, and nothing more is written. Called once. */
+  readonly onFailure?: ((error: JournalError) => void) | undefined;
+}
+
+/** Milliseconds that records are gathered before they are handed to the store, unless somebody waits for them. */
+const linger = 5;
+/** Bytes that are handed over at once. */
+const enough = 256 * 1024;
+/** Bytes that may be on their way to the store. */
+const mostUnderWay = 64 * 1024 * 1024;
+
+interface Stream {
+  readonly name: string;
+  readonly records: ChunkWriter;
+  readonly writer: Promise<StreamWriter>;
+  /** Charts that have begun and not ended; when there are none left, the session is over. */
+  alive: number;
+  over: boolean;
+}
+
+export class StoredJournal implements Journal {
+  readonly run: string;
+  private readonly options: StoredJournalOptions;
+  private readonly epoch: number;
+  private readonly streams = new Map<string, Stream>();
+  private readonly closed = new Set<string>();
+  private readonly dirty = new Set<Stream>();
+  /** Settles when all that was handed over is kept, or is not; never rejects. */
+  private written: Promise<unknown> = Promise.resolve();
+  private underWay = 0;
+  private timer: unknown;
+  private failed: JournalError | undefined;
+  private ended = false;
+
+  constructor(options: StoredJournalOptions) {
+    const { clock, run } = options;
+    this.options = options;
+    this.run = run;
+    this.epoch = clock.calendar() - clock.now();
+  }
+
+  /** Why nothing is written any more, if so. */
+  get failure(): JournalError | undefined {
+    return this.failed;
+  }
+
+  append(entry: Entry): void {
+    if (this.failed !== undefined || this.ended) return;
+    const name = `${this.run}/${streamOf(entry.actor)}`;
+    const stream = this.streams.get(name) ?? this.begin(name);
+    if (stream === undefined) return;
+    const { redact } = this.options;
+    stream.records.add(redact === undefined ? entry : redact(entry));
+    if (entry.kind === 'end') stream.alive--;
+    else if (entry.kind === 'event' && entry.chart !== undefined) stream.alive++;
+    stream.over = stream.alive === 0;
+    this.dirty.add(stream);
+    if (stream.records.size >= enough || stream.over) this.handOver(stream);
+    else this.timer ??= this.options.clock.setTimeout(() => this.flush(), linger);
+  }
+
+  /** As is promised by Journal. Without `required`, it resolves even when the store has failed: the session goes on. */
+  async durable(): Promise<void> {
+    this.flush();
+    await this.written;
+    if (this.failed !== undefined && this.options.required) throw this.failed;
+  }
+
+  /** Writes what is left, and gives up all streams. Rejects when the journal is required and could not be written. */
+  async close(): Promise<void> {
+    if (this.ended) return;
+    this.flush();
+    this.ended = true;
+    for (const stream of this.streams.values()) this.release(stream);
+    await this.written;
+    if (this.failed !== undefined && this.options.required) throw this.failed;
+  }
+
+  private begin(name: string): Stream | undefined {
+    // A last word of a session that is over.
+    if (this.closed.has(name)) return undefined;
+    const { store, program, clock, redact } = this.options;
+    const birth: Birth = { born: clock.calendar(), epoch: this.epoch, program, secrets: redact === undefined };
+    const writer = store.write(name, birth).then(async (opened) => {
+      if (opened.head.last === 0) return opened;
+      await opened.close();
+      throw new JournalError('locked', `${name} in ${store.place} is there already`);
+    });
+    // It is looked at when something is written; until then nobody must be told that it went wrong.
+    writer.catch(() => {});
+    const stream: Stream = { name, records: new ChunkWriter(), writer, alive: 0, over: false };
+    this.streams.set(name, stream);
+    return stream;
+  }
+
+  /** Hands over all that waits. */
+  private flush(): void {
+    this.options.clock.clearTimeout(this.timer);
+    this.timer = undefined;
+    for (const stream of this.dirty) this.handOver(stream);
+  }
+
+  private handOver(stream: Stream): void {
+    this.dirty.delete(stream);
+    const chunk = stream.records.cut();
+    if (chunk === undefined || this.failed !== undefined) return;
+    const size = chunk.bytes.length;
+    const { over } = stream;
+    this.underWay += size;
+    this.follow(
+      stream.writer
+        .then((writer) => writer.append(chunk, { finished: over }))
+        .finally(() => {
+          this.underWay -= size;
+        }),
+    );
+    if (this.underWay > mostUnderWay) {
+      const { place } = this.options.store;
+      this.fail(
+        new JournalError('behind', `the journal in ${place} cannot keep up: ${this.underWay} bytes wait for it`),
+      );
+    }
+    if (over) this.release(stream);
+  }
+
+  private release(stream: Stream): void {
+    this.streams.delete(stream.name);
+    this.closed.add(stream.name);
+    this.follow(
+      stream.writer.then(
+        (writer) => writer.close(),
+        () => {},
+      ),
+    );
+  }
+
+  /** `written` settles no sooner than this; what goes wrong is told. */
+  private follow(work: Promise<unknown>): void {
+    const told = work.catch((error: unknown) => this.fail(error));
+    this.written = Promise.all([this.written, told]);
+  }
+
+  private fail(error: unknown): void {
+    if (this.failed !== undefined) return;
+    this.failed =
+      error instanceof JournalError
+        ? error
+        : new JournalError(
+            'unwritable',
+            `the journal failed: ${error instanceof Error ? error.message : String(error)}`,
+          );
+    this.dirty.clear();
+    for (const stream of [...this.streams.values()]) this.release(stream);
+    this.options.onFailure?.(this.failed);
+  }
+}
+
+/** "session:3" of "server/session:3/display:0"; "server" of the root and of links that belong to no session yet. */
+export function streamOf(actor: string): string {
+  const [root, second] = actor.split('/', 2);
+  return second?.startsWith('session:') ? second : root!;
+}
