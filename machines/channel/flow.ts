@@ -27,8 +27,9 @@ const endings = {
 export const clientRoot = { 'msg.*': violation, ...endings } as const;
 export const serverRoot = { 'msgc.*': violation, ...endings } as const;
 
-/** The root takes it from there. */
+/** The root takes it from there. What does not come in time is nobody's offence: the guest, or the way, may be slow. */
 const unfit = { type: 'take offence', params: { reason: 'the migrate data do not fit' } } as const;
+const late = { type: 'give up', params: { reason: 'no migrate data in time' } } as const;
 
 /** A client's channel: down → flowing → (flushing →) handing over → flowing. */
 export const clientFlow = {
@@ -81,7 +82,7 @@ export const clientFlow = {
           actions: ['carry the migrate data', 'tell that the source has left it'],
         },
       },
-      after: { 'flush deadline': { actions: { type: 'take offence', params: { reason: 'no migrate data in time' } } } },
+      after: { 'flush deadline': { actions: late } },
     },
     /** A source may still say something after it has let go (spec §5.8); it does not count. */
     'handing over': {
@@ -140,7 +141,7 @@ export const serverFlow = {
     'awaiting migrate data': {
       on: { 'msgc.migrate_data': 'loading migrate data' },
       after: {
-        'migrate data deadline': { actions: unfit },
+        'migrate data deadline': { actions: late },
       },
     },
     'loading migrate data': {

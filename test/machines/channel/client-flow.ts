@@ -135,7 +135,7 @@ export function clientFlowContract({ chart, channel, onAttach = [], onSwitch = (
       flushing.expect({ waits: ['flush deadline'] });
       flushing.when(elapsed('flush deadline')).expect({
         in: beginnings as object,
-        does: goesDown(channel, 'no migrate data in time'),
+        does: [close('no migrate data in time'), news.down(channel, 'no migrate data in time')],
         waits: [],
       });
       flushing
