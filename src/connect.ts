@@ -41,7 +41,8 @@ export function connect(options: ConnectOptions): Client {
   const address = given ?? readSpiceUri(uri!);
   if (ca !== undefined) checkCertificates(ca);
   if (hostSubject !== undefined) parseSubject(hostSubject);
-  const neverPlain = secure ?? address.secure ?? false;
+  const tlsAlone = address.path === undefined && address.port === undefined && address.tlsPort !== undefined;
+  const neverPlain = secure ?? address.secure ?? tlsAlone;
   const certSubject = hostSubject ?? (given as Destination | undefined)?.certSubject;
   const destination: Destination = {
     host: address.path ?? address.host,

@@ -207,13 +207,13 @@ export class Screen {
     if (keeping === 'everything') return;
     this.backlog.drop();
     this.streams.destroyAll();
+    this.palettes.clear();
     if (keeping === 'primary') {
       for (const id of [...this.surfaces.keys()]) if (id !== this.main?.id) this.remove(id);
       return;
     }
     if (this.main !== undefined) this.leaveGhost(this.main);
     for (const id of [...this.surfaces.keys()]) this.remove(id);
-    this.palettes.clear();
     this.monitors = [];
     this.maxMonitors = 1;
   }

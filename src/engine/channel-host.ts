@@ -123,7 +123,10 @@ export class ChannelHost implements Host {
       (error) => this.violate(error),
       () => this.afterReading(),
     );
-    actor.subscribe(() => this.letOutWhatWasHeld());
+    actor.subscribe((snapshot: AnyMachineSnapshot) => {
+      this.noteProgress(snapshot);
+      this.letOutWhatWasHeld();
+    });
   }
 
   // ------------------------------------------------------------------------------------------- for the application
@@ -234,7 +237,7 @@ export class ChannelHost implements Host {
     this.ended = true;
     for (const pipe of this.previous.splice(0)) pipe.close();
     this.letGo()?.close();
-    this.system.progress.delete(this.channel);
+    if (!this.asking) this.system.progress.delete(this.channel);
     this.system.lookAtWaiters();
     this.states.next({ type: 'ended' });
     this.states.complete();
@@ -261,6 +264,7 @@ export class ChannelHost implements Host {
     this.mini = link.agreed.miniHeader;
     this.peerCaps = link.agreed.channelCaps;
     this.plane.begin(serials);
+    this.tellProgress();
     const deframer = new Deframer(this.mini, longestBody(this.peer, this.protocol.name), (number, body, subList) =>
       this.onFrame(number, body, subList),
     );
@@ -326,7 +330,10 @@ export class ChannelHost implements Host {
   private onFrame(number: number, body: Uint8Array, subList: number): void {
     if (subList > 0) for (const sub of readSubMessages(body, subList)) this.handle(sub.number, sub.body);
     this.plane.countReceived();
-    if (this.side === 'client') this.system.progress.set(this.channel, this.plane.received);
+    if (this.side === 'client') {
+      this.lookAtGate();
+      if (!this.leaves) this.tellProgress();
+    }
     if (number === listNumber && this.peer === 'server') {
       for (const sub of readSubMessages(body, 0)) this.handle(sub.number, sub.body);
       return;
@@ -408,6 +415,28 @@ export class ChannelHost implements Host {
     this.overdrawn = Number.NEGATIVE_INFINITY;
     this.inform({ type: 'plane.violation', reason: 'the peer does not take what it is sent' });
     return false;
+  }
+
+  // ------------------------------------------------------------------------------------------------------ progress
+
+  /** Tells the channels that wait for this one how far it has come on its link. */
+  private tellProgress(): void {
+    if (this.side === 'client' && !this.asking) this.system.progress.set(this.channel, this.plane.received);
+  }
+
+  /** It is on its way to a target that counts from 1: what was counted at the source is nothing that others may wait for. */
+  private get leaves(): boolean {
+    return this.deaf && (this.protocol.name !== 'display' || this.pipe === undefined);
+  }
+
+  private noteProgress(snapshot: AnyMachineSnapshot): void {
+    if (this.side === 'server' || this.asking) return;
+    this.lookAtGate();
+    if (this.leaves) this.system.progress.set(this.channel, 0);
+    // Nobody waits for a channel that there is not.
+    else if (snapshot.matches({ flow: 'down' }) && this.system.progress.delete(this.channel)) {
+      this.system.lookAtWaiters();
+    }
   }
 
   // ---------------------------------------------------------------------------------------------------------- gate
