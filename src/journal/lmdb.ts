@@ -16,6 +16,16 @@ const fileName = 'sumac-journal.mdb';
 /** Format of what is in the file, apart from chunks, which have one of their own. */
 const format = 1;
 
+const settings = {
+  noSubdir: true,
+  maxDbs: 4,
+  encoding: 'json',
+  /** A write resolves when it is on the disk, not when it is on its way there. */
+  overlappingSync: false,
+  /** With it, LMDB keeps promises of its own, which nobody could catch when the disk is full. */
+  eventTurnBatching: false,
+} as const;
+
 interface Owner {
   readonly pid: number;
   /** When the process began, as the system counts; a number may be used again. */
@@ -66,7 +76,7 @@ export class LmdbStore implements Store {
     if (readOnly && !exists) throw new JournalError('absent', `there is no journal in ${folder}`);
     let environment: RootDatabase;
     try {
-      environment = openEnvironment({ path, noSubdir: true, maxDbs: 4, encoding: 'json', readOnly });
+      environment = openEnvironment({ ...settings, path, readOnly });
     } catch (error) {
       throw unwritable(folder, error);
     }
@@ -99,8 +109,8 @@ export class LmdbStore implements Store {
       const version = kept?.version ?? 0;
       const taken = await this.guarded(() =>
         kept === undefined
-          ? this.heads.ifNoExists(name, () => void this.heads.put(name, head, 1))
-          : this.heads.ifVersion(name, version, () => void this.heads.put(name, head, version + 1)),
+          ? this.heads.ifNoExists(name, () => quietly(this.heads.put(name, head, 1)))
+          : this.heads.ifVersion(name, version, () => quietly(this.heads.put(name, head, version + 1))),
       );
       // Somebody was quicker: look again.
       if (!taken) continue;
@@ -144,8 +154,8 @@ export class LmdbStore implements Store {
     const keys = [...all].map((key) => Uint8Array.from(key));
     await this.guarded(() =>
       this.heads.ifVersion(name, version, () => {
-        void this.heads.remove(name);
-        for (const key of keys) void this.chunks.remove(key);
+        quietly(this.heads.remove(name));
+        for (const key of keys) quietly(this.chunks.remove(key));
       }),
     );
   }
@@ -160,8 +170,8 @@ export class LmdbStore implements Store {
     const { version } = before;
     const added = await this.guarded(() =>
       this.heads.ifVersion(name, version, () => {
-        void this.chunks.put(keyOf(name, chunk.first), chunk.bytes);
-        void this.heads.put(name, after, version + 1);
+        quietly(this.chunks.put(keyOf(name, chunk.first), chunk.bytes));
+        quietly(this.heads.put(name, after, version + 1));
       }),
     );
     if (!added) throw new JournalError('locked', `somebody else has written to ${name} in ${this.place}`);
@@ -171,7 +181,9 @@ export class LmdbStore implements Store {
   async release(name: string, { head, version }: Kept): Promise<void> {
     this.writers.delete(name);
     const given: KeptHead = { ...head, owner: null, open: false };
-    await this.guarded(() => this.heads.ifVersion(name, version, () => void this.heads.put(name, given, version + 1)));
+    await this.guarded(() =>
+      this.heads.ifVersion(name, version, () => quietly(this.heads.put(name, given, version + 1))),
+    );
   }
 
   touched(): number {
@@ -282,6 +294,11 @@ function make(folder: string): void {
     throw unwritable(folder, error);
   }
 }
+
+/** A write of a batch: whether the batch came through is told by the batch. */
+const quietly = (write: Promise<unknown>): void => {
+  write.catch(() => {});
+};
 
 /** LMDB rejects each write of a commit that failed with a promise of the reason. */
 async function causeOf(error: unknown): Promise<unknown> {
