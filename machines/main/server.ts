@@ -144,6 +144,8 @@ export const mainServer = channelSetup<typeof MainChannel, 'server'>()
               },
               onError: noAnswer,
             },
+            /** Another channel may have shown that the client has come, before main did. */
+            on: { 'msgc.attach_channels': { actions: 'pass it on to the session' } },
           },
           greeted: {
             on: { 'msgc.attach_channels': { actions: 'pass it on to the session' } },

@@ -118,6 +118,16 @@ describe('main at a target', () => {
     });
   });
 
+  test('lets an early client say that it has come after another channel has shown it', () => {
+    arrived
+      .after(greet('early-link'))
+      .when(stray('msgc.attach_channels'))
+      .expect({
+        in: { flow: 'flowing', greeting: 'asking for what has changed' },
+        does: [tells('parent', { type: 'msgc.attach_channels', body: {} })],
+      });
+  });
+
   test('waits for the state of a seamless client', () => {
     const data = new Uint8Array([1]);
     const waiting = arrived.when(greet('seamless'));
