@@ -155,6 +155,8 @@ export const migrationClient = migrationClientSetup.createMachine({
       on: {
         'channel.left': { guard: 'it is linked at the target', actions: ['remember who left', 'lead it over'] },
         'channel.switched': { actions: 'remember who switched' },
+        /** Main cannot go over; another channel whose link is gone is linked again when all is over. */
+        'link.lost': { guard: 'it is main', target: 'begun afresh' },
         'channel.down': [{ guard: 'it is main', target: 'begun afresh' }, { actions: 'forget a channel' }],
       },
       after: { 'switch deadline': [{ guard: 'main has switched', target: 'switched' }, { target: 'begun afresh' }] },

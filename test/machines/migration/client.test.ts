@@ -448,6 +448,15 @@ describe('a target that is lost after it was linked', () => {
     stranded.when(down('display:0')).expect({ in: 'target lost' });
     stranded.when(down('main:0')).expect({ ...afresh(), does: running(scheme) });
   });
+
+  test.each(['seamless', 'early-link'] as const)(
+    'is gone to afresh when main has nothing left to go over to, and some channels have gone (%s)',
+    (scheme) => {
+      const going = linkedBy[scheme].after(left('display:0'), switched('display:0'));
+      going.when(lost('main:0')).expect({ ...afresh(), does: running(scheme) });
+      going.when(lost('inputs:0')).expect({ in: 'switching' });
+    },
+  );
 });
 
 // Spec §5.7.
