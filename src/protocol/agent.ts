@@ -221,7 +221,8 @@ export class AgentAssembler {
   private header = new Uint8Array(agentMessageHeaderSize);
   private have = 0;
   private parsed: AgentMessageHeader | undefined;
-  private pieces: Uint8Array[] = [];
+  /** What has come of the body, in a buffer that grows with it: never a piece of its own for each byte. */
+  private body = new Uint8Array(0);
   private missing = 0;
 
   constructor(most = 16 * 1024 * 1024) {
@@ -250,12 +251,11 @@ export class AgentAssembler {
         this.parsed = parsed;
         this.missing = parsed.size;
       } else if (this.missing > 0) {
-        const part = piece.slice(at, at + this.missing);
-        this.pieces.push(part);
-        this.missing -= part.length;
+        const part = piece.subarray(at, at + this.missing);
+        this.gather(part, this.parsed.size);
         at += part.length;
       } else {
-        whole.push({ header: this.parsed, body: this.joined(this.parsed.size) });
+        whole.push({ header: this.parsed, body: this.body.subarray(0, this.parsed.size) });
         this.reset();
       }
     }
@@ -266,18 +266,19 @@ export class AgentAssembler {
   reset(): void {
     this.have = 0;
     this.parsed = undefined;
-    this.pieces = [];
+    this.body = new Uint8Array(0);
     this.missing = 0;
   }
 
-  private joined(size: number): Uint8Array {
-    if (this.pieces.length === 1) return this.pieces[0]!;
-    const body = new Uint8Array(size);
-    let at = 0;
-    for (const piece of this.pieces) {
-      body.set(piece, at);
-      at += piece.length;
+  private gather(part: Uint8Array, size: number): void {
+    const had = size - this.missing;
+    const need = had + part.length;
+    if (need > this.body.length) {
+      const wider = new Uint8Array(Math.min(size, Math.max(need, this.body.length * 2, agentMaxDataSize)));
+      wider.set(this.body.subarray(0, had));
+      this.body = wider;
     }
-    return body;
+    this.body.set(part, had);
+    this.missing -= part.length;
   }
 }
