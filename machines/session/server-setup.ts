@@ -279,6 +279,10 @@ export const sessionServerSetup = setup({
     'it arrived': (_, outcome: MigrationTargetOutcome) => outcome.outcome === 'arrived',
     'it stayed': (_, outcome: MigrationSourceOutcome) => outcome.outcome === 'stayed',
   },
+  delays: {
+    /** As long as a client takes to switch its channels. */
+    'arrival deadline': 10_000,
+  },
 });
 
 function omit<T>(record: Readonly<Record<string, T>>, key: string): Readonly<Record<string, T>> {

@@ -48,6 +48,7 @@ export const sessionServer = sessionServerSetup.createMachine({
     },
     /** The target's side of a hand-over. */
     arriving: {
+      initial: 'in company',
       invoke: {
         src: 'target',
         id: 'target',
@@ -74,13 +75,13 @@ export const sessionServer = sessionServerSetup.createMachine({
         ],
       },
       on: {
-        'session.linked': { actions: 'park the link' },
+        'session.linked': { target: '.in company', actions: 'park the link' },
         'target.begin': { actions: 'begin the parked channel' },
         'link.lost': [
           {
             guard: 'only main would be left',
-            target: 'over',
-            actions: { type: 'remember the reason', params: { reason: 'the client went back to the source' } },
+            target: '.alone',
+            actions: ['forget the link', 'pass it on to the target'],
           },
           { actions: ['forget the link', 'pass it on to the target'] },
         ],
@@ -110,17 +111,28 @@ export const sessionServer = sessionServerSetup.createMachine({
             target: 'over',
             actions: ['report the channel', { type: 'remember the reason', params: ({ event }) => event }],
           },
-          /** spice-gtk forgets its main link to a target when it stays at the source. */
           {
             guard: 'only main would be left',
-            target: 'over',
-            actions: [
-              'report the channel',
-              { type: 'remember the reason', params: { reason: 'the client went back to the source' } },
-            ],
+            target: '.alone',
+            actions: ['forget the channel', 'report the channel', 'pass it on to the target'],
           },
           { actions: ['forget the channel', 'report the channel', 'pass it on to the target'] },
         ],
+      },
+      states: {
+        'in company': {},
+        /**
+         * spice-gtk forgets its main link to a target when it stays at the source. Another client may have lost its last
+         * channel on the way, and be about to arrive on main.
+         */
+        alone: {
+          after: {
+            'arrival deadline': {
+              target: '#session/server.over',
+              actions: { type: 'remember the reason', params: { reason: 'the client went back to the source' } },
+            },
+          },
+        },
       },
     },
     serving: {

@@ -7,7 +7,7 @@ import { type SessionServerEvent, type SessionServerInput, sessionServer } from 
 import { caps, hasCap, MainCap } from '../../../src/protocol/capabilities.ts';
 import { LinkErrorCode } from '../../../src/protocol/link.ts';
 import type { MainReceived } from '../../../src/protocol/main.ts';
-import { begins, done, ends, failed, given, tells } from '../../support/given.ts';
+import { begins, done, elapsed, ends, failed, given, tells } from '../../support/given.ts';
 import { untouched } from '../../support/touched.ts';
 import { agreedOn } from '../words.ts';
 
@@ -271,29 +271,40 @@ describe('a client that came ahead of the guest', () => {
       .expect({ does: [decides('link:4', LinkErrorCode.ok)] });
   });
 
-  test('has gone back when only its main link is left, whether it says so or not', () => {
+  test('has gone back when only its main link is left for a while, whether it says so or not', () => {
     const back = 'the client went back to the source';
-    parkedTwice.when(lost('display:0', 'link:2')).expect({
-      in: 'arriving',
-      does: [tells('target', lost('display:0', 'link:2'))],
+    const one = parkedTwice.when(lost('display:0', 'link:2'));
+    one.expect({ in: { arriving: 'in company' }, does: [tells('target', lost('display:0', 'link:2'))], waits: [] });
+    const alone = one.when(lost('inputs:0', 'link:3'));
+    alone.expect({
+      in: { arriving: 'alone' },
+      does: [tells('target', lost('inputs:0', 'link:3'))],
+      context: { reserved: {} },
+      waits: ['arrival deadline'],
     });
-    parkedTwice
-      .after(lost('display:0', 'link:2'))
-      .when(lost('inputs:0', 'link:3'))
+    alone
+      .when(elapsed('arrival deadline'))
       .expect({ ...over(back), does: [ends('target'), hangUp('main:0', back), isOver(back), ends('main:0')] });
     const begunOne = parked.after(beginParked('display:0', 'link:2', 'migrate data'));
     begunOne.when(down('display:0')).expect({
-      ...over(back),
-      does: [
-        ends('target'),
-        isDown('display:0'),
-        hangUp('main:0', back),
-        hangUp('display:0', back),
-        isOver(back),
-        ends('main:0'),
-        ends('display:0'),
-      ],
+      in: { arriving: 'alone' },
+      does: [isDown('display:0'), tells('target', down('display:0'))],
+      context: { linked: ['main:0'] },
     });
+  });
+
+  test('has not gone back when it arrives on main after all, or links again', () => {
+    const alone = parked.after(lost('display:0', 'link:2'));
+    alone
+      .when(done('target', { outcome: 'arrived', scheme: 'semi-seamless' }))
+      .expect({
+        in: { serving: 'staying' },
+        does: [toParent('session.arrived', { scheme: 'semi-seamless' })],
+        waits: [],
+      });
+    alone
+      .after(asks('display:0', 'link:4'), linked('display:0', 'link:4'))
+      .expect({ in: { arriving: 'in company' }, waits: [] });
   });
 
   test('is let go when the guest will not come', () => {
