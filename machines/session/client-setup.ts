@@ -194,6 +194,15 @@ export const sessionClientSetup = setup({
         enqueue.sendTo(channel, { type: 'api.close', reason: 'it did not switch in time' });
       }
     }),
+    /** A link that is still being made to the source would bring its channel up there. */
+    'link at the target what is being linked': enqueueActions(({ enqueue, self }) => {
+      for (const child of Object.keys(self.getSnapshot().children)) {
+        const channel = /^link:(.*)@/.exec(child)?.[1];
+        if (channel === undefined) continue;
+        enqueue.stopChild(child);
+        enqueue.raise({ type: 'channel.relink', channel }, { delay: 'relink delay' });
+      }
+    }),
     /** Channels are connections of their own: one may be let go before main has heard of the move. */
     'remember that it was let go': assign(({ context, event }) =>
       event.type === 'channel.left' ? { letGo: [...context.letGo, event.channel] } : {},

@@ -132,6 +132,7 @@ export const sessionClient = sessionClientSetup.createMachine({
                 actions: [
                   { type: 'live at the target', params: ({ event }) => event.output as Moved },
                   { type: 'hang up those left behind', params: ({ event }) => event.output as Moved },
+                  'link at the target what is being linked',
                 ],
               },
               {

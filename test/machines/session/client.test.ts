@@ -405,6 +405,18 @@ describe('a hand-over ends', () => {
       .expect({});
   });
 
+  test('at the target: what was being linked at the source is linked there instead', () => {
+    const relinking = following.after(down('display:0'), elapsed('relink delay'));
+    const moved = relinking.when(done('migration', { ...gone, switched: ['main:0', 'inputs:0'] }));
+    moved.expect({
+      in: { up: 'staying' },
+      does: [ends(linkName('display:0', 4))],
+      runs: all,
+      waits: ['relink delay'],
+    });
+    moved.when(elapsed('relink delay')).expect({ does: [linking('display:0', 5, 7, there)] });
+  });
+
   test('at the source: nothing has happened', () => {
     following
       .when(done('migration', stay))
