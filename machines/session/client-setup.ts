@@ -282,6 +282,8 @@ export const sessionClientSetup = setup({
     /** A server that has let a client in greets it at once (spec §2.10). */
     'init deadline': 15_000,
     'resolve deadline': 8_000,
+    /** In which a target that goes away is looked for once more; as long as it may take to switch. */
+    'settling time': 10_000,
   },
 });
 

@@ -91,6 +91,7 @@ export const sessionClient = sessionClientSetup.createMachine({
       },
       states: {
         staying: {
+          initial: 'settled',
           on: {
             /** Nobody leads it over: hung up here it is at least linked again, or missed (spec §5.9). */
             'channel.left': [
@@ -117,6 +118,23 @@ export const sessionClient = sessionClientSetup.createMachine({
               },
             ],
           },
+          states: {
+            settled: {},
+            /** A target may have been lost, or have refused, before the client went over: the loss is noticed only there. */
+            settling: {
+              on: {
+                'channel.down': {
+                  guard: 'it is main',
+                  target: '#session/client.switching host.linking main',
+                  actions: [
+                    { type: 'report the hand-over', params: { phase: 'fell-back' } },
+                    { type: 'leave the source for', params: ({ context }) => context.destination },
+                  ],
+                },
+              },
+              after: { 'settling time': 'settled' },
+            },
+          },
         },
         following: {
           entry: 'count the attempt',
@@ -128,7 +146,7 @@ export const sessionClient = sessionClientSetup.createMachine({
             onDone: [
               {
                 guard: { type: 'it switched', params: ({ event }) => event.output },
-                target: 'staying',
+                target: 'staying.settling',
                 actions: [
                   { type: 'live at the target', params: ({ event }) => event.output as Moved },
                   { type: 'hang up those left behind', params: ({ event }) => event.output as Moved },

@@ -198,7 +198,7 @@ describe('a client', () => {
     expect(child(session, 'cursor:0').getSnapshot().value).toMatchObject({ flow: 'handing over' });
     main.send(init);
     expect(Object.keys(children(session))).toEqual(['main:0', 'cursor:0']);
-    expect(session.getSnapshot().value).toEqual({ up: 'staying' });
+    expect(session.getSnapshot().value).toEqual({ up: { staying: 'settling' } });
     expect(session.getSnapshot().context.destination).toMatchObject({ host: 'there' });
     expect(family(migration).map((one) => one.getSnapshot().status)).not.toContain('active');
     session.stop();
@@ -217,7 +217,7 @@ describe('a client', () => {
     expect([...old, half].map((one) => one.getSnapshot().status)).not.toContain('active');
     await linkUp(session, linkName('main:0', 4));
     child(session, 'main:0').send(init);
-    expect(session.getSnapshot().value).toEqual({ up: 'staying' });
+    expect(session.getSnapshot().value).toEqual({ up: { staying: 'settled' } });
     expect(session.getSnapshot().context.up).toEqual(['main:0']);
     session.stop();
   });

@@ -386,6 +386,24 @@ describe('a hand-over ends', () => {
       .expect({ does: [linking('display:0', 4, 7, there)] });
   });
 
+  test('at the target: it is looked for once more if it is gone at once, and not later', () => {
+    atTarget.expect({ in: { up: { staying: 'settling' } }, waits: ['settling time'] });
+    atTarget.when(down('main:0')).expect({
+      in: { 'switching host': 'linking main' },
+      does: [handover('fell-back', 3, all, { from: 'there:5900' }), ...all.map(ends), linking('main:0', 4, 0, there)],
+      context: { destination: there, up: [], tries: {} },
+      waits: [],
+    });
+    atTarget.when(down('display:0')).expect({ in: { up: { staying: 'settling' } }, does: [isDown('display:0')] });
+    const settled = atTarget.when(elapsed('settling time'));
+    settled.expect({ in: { up: { staying: 'settled' } }, waits: [] });
+    settled.when(down('main:0')).expect({
+      does: [isDown('main:0'), over('the peer hung up'), ...all.map(ends)],
+      output: { reason: 'the peer hung up' },
+    });
+    atTarget.after(begin).expect({ in: { up: 'following' }, waits: [] });
+  });
+
   test('at the target: those that did not come along are hung up, and linked there', () => {
     const reason = 'it did not switch in time';
     const partly = following.when(done('migration', { ...gone, switched: ['main:0', 'inputs:0'] }));
@@ -412,7 +430,7 @@ describe('a hand-over ends', () => {
       in: { up: 'staying' },
       does: [ends(linkName('display:0', 4))],
       runs: all,
-      waits: ['relink delay'],
+      waits: ['relink delay', 'settling time'],
     });
     moved.when(elapsed('relink delay')).expect({ does: [linking('display:0', 5, 7, there)] });
   });
