@@ -32,6 +32,7 @@ export class EngineWatch {
   private readonly active = new Map<string, ReadonlySet<string>>();
   /** The event that each chart took in last: a chart that ends by a deadline says so only by that. */
   private readonly last = new Map<string, string>();
+  private readonly taps = new Map<string, MessageTap>();
   private info: Party;
 
   /** `at` is for telling what happened long ago. */
@@ -86,6 +87,9 @@ export class EngineWatch {
     this.charts.delete(path);
     this.active.delete(path);
     this.last.delete(path);
+    const tap = this.taps.get(path);
+    if (tap !== undefined) this.hub.untap(tap);
+    this.taps.delete(path);
     this.hub.actorStopped(path, this.at());
   }
 
@@ -93,6 +97,7 @@ export class EngineWatch {
   channel(actor: string, channel: string, side: Side): MessageTap {
     const tap = this.hub.tap({ actor: this.path(actor), channel, side, peer: '' }, this.at);
     tap.nameOf = (link) => this.links.get(link);
+    this.taps.set(this.path(actor), tap);
     return tap;
   }
 

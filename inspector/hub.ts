@@ -38,7 +38,7 @@ export const hubLimits: HubLimits = {
   gone: 8,
   snapshotBurst: 40,
   snapshotRate: 20,
-  messageRate: 40,
+  messageRate: 20,
   idleMessageRate: 2,
   chunk: 1_500,
 };
@@ -58,6 +58,9 @@ export interface HubOptions {
   /** Milliseconds since 1970. */
   readonly now?: () => number;
 }
+
+/** Eyes see no more than ten changes a second; what happens in between comes in one batch. */
+const batchEveryMs = 100;
 
 export type Hello = ToPage & { t: 'hello' };
 export type Batch = ToPage & { t: 'batch' };
@@ -119,7 +122,7 @@ export class Hub {
   /** A party has ended, and all its actors with it. They are shown for a while yet. */
   partyGone(id: string, at = this.now()): void {
     this.roster.partyGone(id, at);
-    for (const tap of this.taps) if (partyOf(tap.actor) === id) this.taps.delete(tap);
+    for (const tap of this.taps) if (partyOf(tap.actor) === id) this.untap(tap);
     this.painters.delete(id);
     this.answerers.delete(id);
   }
@@ -177,9 +180,6 @@ export class Hub {
         this.record({ kind: 'wire', actor, channel, peer, direction, name, path, size: body.length, at: at() }, body);
       },
       changed: (counter) => this.counts.note(counter),
-      skipped: () => {
-        this.skipped.messages++;
-      },
     });
     if (this.mode === 'journal') tap.allowance = Number.POSITIVE_INFINITY;
     this.taps.add(tap);
@@ -187,6 +187,7 @@ export class Hub {
   }
 
   untap(tap: MessageTap): void {
+    this.skipped.messages += tap.takeSkipped();
     this.taps.delete(tap);
   }
 
@@ -245,7 +246,7 @@ export class Hub {
   listen(listener: Listener): () => void {
     this.flush();
     this.listeners.add(listener);
-    this.tickEvery(50);
+    this.tickEvery(batchEveryMs);
     return () => {
       this.listeners.delete(listener);
       if (this.listeners.size === 0) this.tickEvery(1000);
@@ -387,6 +388,7 @@ export class Hub {
   }
 
   private skippedNow(): Skipped {
+    for (const tap of this.taps) this.skipped.messages += tap.takeSkipped();
     const all = [...this.leftOut.values()];
     const sum = (of: (skipped: Skipped) => number) => all.reduce((total, skipped) => total + of(skipped), 0);
     return {

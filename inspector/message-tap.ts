@@ -11,8 +11,6 @@ export interface TapTarget {
   keep(tap: MessageTap, counter: Counter, direction: 'in' | 'out', body: Uint8Array): void;
   /** A counter has changed since it was last read. */
   changed(counter: Counter): void;
-  /** A message was counted only. */
-  skipped(): void;
 }
 
 export interface TapOptions {
@@ -59,7 +57,9 @@ export class MessageTap {
   private readonly target: TapTarget;
   private readonly declared: Channel | undefined;
   private readonly side: Side;
-  private readonly counters: { in: (Counter | undefined)[]; out: (Counter | undefined)[] } = { in: [], out: [] };
+  private readonly read: (Counter | undefined)[] = [];
+  private readonly written: (Counter | undefined)[] = [];
+  private skipped = 0;
 
   constructor(options: TapOptions, target: TapTarget) {
     this.actor = options.actor;
@@ -74,7 +74,7 @@ export class MessageTap {
   /** A message with this number was read (`in`) or written (`out`). */
   message(direction: 'in' | 'out', number: number, body: Uint8Array): void {
     const slot = number > mostNumber ? mostNumber : number;
-    const counter = this.counters[direction][slot] ?? this.counterOf(direction, slot);
+    const counter = (direction === 'in' ? this.read : this.written)[slot] ?? this.counterOf(direction, slot);
     counter.count++;
     counter.bytes += body.length;
     if (!counter.changed) {
@@ -83,12 +83,19 @@ export class MessageTap {
     }
     if (counter.path === 'data') {
       if (this.allowance <= 0) {
-        this.target.skipped();
+        this.skipped++;
         return;
       }
       this.allowance--;
     }
     this.target.keep(this, counter, direction, body);
+  }
+
+  /** How many messages were only counted since the last call. */
+  takeSkipped(): number {
+    const { skipped } = this;
+    this.skipped = 0;
+    return skipped;
   }
 
   /** From now on messages go over this link, to this address. */
@@ -102,7 +109,7 @@ export class MessageTap {
     const name = entry?.type ?? `${sender === 'server' ? 'msg' : 'msgc'}.${number}`;
     const of = { actor: this.actor, channel: this.channel, direction };
     const counter = new Counter(name, entry?.path ?? 'control', of);
-    this.counters[direction][number] = counter;
+    (direction === 'in' ? this.read : this.written)[number] = counter;
     return counter;
   }
 }

@@ -143,7 +143,7 @@ describe('coalescing', () => {
     expect(seen.length).toBeLessThanOrEqual(40 + 44);
     expect(seen.at(-1)).toMatchObject({ value: 's2000' });
     expect(heard.batches.at(-1)!.skipped.snapshots).toBe(n - seen.length);
-    expect(heard.batches.length).toBeLessThanOrEqual(2_300 / 50);
+    expect(heard.batches.length).toBeLessThanOrEqual(2_300 / 100);
   });
 
   test('data messages: counted all, recorded some; control messages recorded all', () => {
@@ -162,8 +162,8 @@ describe('coalescing', () => {
     const names = records.map((r) => r.name);
     expect(names.filter((name) => name === 'msg.migrate')).toHaveLength(10);
     const copies = names.filter((name) => name === 'msg.draw_copy').length;
-    expect(copies).toBeGreaterThanOrEqual(38);
-    expect(copies).toBeLessThanOrEqual(50);
+    expect(copies).toBeGreaterThanOrEqual(18);
+    expect(copies).toBeLessThanOrEqual(30);
     const { skipped } = heard.batches.at(-1)!;
     expect(skipped.messages).toBe(10_000 - copies);
     const counts = new Map(heard.batches.flatMap((b) => b.counts ?? []).map((c) => [c.name, c]));
@@ -234,7 +234,7 @@ describe('bounds', () => {
     const link = new PageLink(hub, { send: (data) => sent.push(JSON.parse(data as string)), buffered: () => buffered });
     const log = (line: string) => {
       hub.record({ kind: 'log', actor: 'client-1', line });
-      vi.advanceTimersByTime(60);
+      vi.advanceTimersByTime(110);
     };
     log('one');
     buffered = 20 * 1024 * 1024;

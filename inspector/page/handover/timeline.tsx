@@ -39,12 +39,15 @@ export function Timeline({ move }: { readonly move: HandOver }) {
   const channels = channelsIn(move);
   const channelTop = laneY.target + 92;
   const height = channelTop + channels.length * channelRowHeight + 22;
-  const arrowPlaces = arrows.map((arrow) => {
-    const down = laneNames.indexOf(arrow.to) > laneNames.indexOf(arrow.from);
-    const y1 = laneY[arrow.from] + (down ? barHeight : 0);
-    const y2 = laneY[arrow.to] + (down ? 0 : barHeight);
-    return { arrow, x1: axis.x(arrow.sentAt), x2: axis.x(arrow.receivedAt), y1, y2 };
-  });
+  // What comes long after belongs to the sequence below, not to this axis.
+  const arrowPlaces = arrows
+    .filter((arrow) => arrow.sentAt <= axis.at(axis.width))
+    .map((arrow) => {
+      const down = laneNames.indexOf(arrow.to) > laneNames.indexOf(arrow.from);
+      const y1 = laneY[arrow.from] + (down ? barHeight : 0);
+      const y2 = laneY[arrow.to] + (down ? 0 : barHeight);
+      return { arrow, x1: axis.x(arrow.sentAt), x2: axis.x(arrow.receivedAt), y1, y2 };
+    });
   const wishes = arrowPlaces.map(({ arrow, x1, x2, y1, y2 }) => ({
     text: shortName(arrow.name),
     x: (x1 + x2) / 2,
