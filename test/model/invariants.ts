@@ -1,0 +1,407 @@
+/**
+ * What must be true of every world, each with the sentence of the specification (or of the project's own promises) that it
+ * comes from. Some hold after every step, some where nothing can happen any more: there the clock has run as far as anybody
+ * waits for it, so whatever still waits waits for ever.
+ */
+
+import type { Scheme } from '../../machines/contract.ts';
+import type { State } from './alphabet.ts';
+import type { Move } from './moves.ts';
+import { allSchemes, type Scenario } from './scenario.ts';
+import { type Actor, type ChannelHost, idOf, parentOf, programOf, type World } from './world.ts';
+
+export type Incident =
+  | { readonly kind: 'violation'; readonly path: string; readonly command: any }
+  | { readonly kind: 'report'; readonly path: string; readonly news: any }
+  | { readonly kind: 'source'; readonly path: string; readonly from: State | undefined; readonly to: State }
+  /** An answer to an announcement has come to a server: the announcement that it was meant for. */
+  | { readonly kind: 'answer'; readonly server: string; readonly announcement: number }
+  | { readonly kind: 'broken'; readonly path: string; readonly why: string };
+
+export interface Moment {
+  readonly scenario: Scenario;
+  readonly world: World;
+}
+export interface Step extends Moment {
+  readonly before: World;
+  readonly move: Move;
+  readonly incidents: readonly Incident[];
+}
+export interface Broken {
+  readonly invariant: string;
+  readonly why: string;
+}
+
+interface Always {
+  readonly name: string;
+  readonly because: string;
+  /** Why it does not hold, or undefined if it does. */
+  readonly after: (step: Step) => string | undefined;
+}
+interface InTheEnd {
+  readonly name: string;
+  readonly because: string;
+  readonly rest: (moment: Moment) => string | undefined;
+}
+
+// ------------------------------------------------------------------------------------------------------------- words
+
+const value = (actor: Actor | undefined): any => actor?.state?.snapshot.value;
+const context = (actor: Actor | undefined): any => actor?.state?.snapshot.context;
+const client = (world: World) => world.actors.get('client');
+const staying = (world: World) => value(client(world))?.up?.staying !== undefined;
+const home = (world: World): string => context(client(world)).destination.host;
+const channelsOf = (world: World, program: string): (Actor & { host: ChannelHost })[] =>
+  [...world.actors.values()].filter(
+    (actor) => actor.host?.kind === 'channel' && programOf(actor.path) === program,
+  ) as (Actor & { host: ChannelHost })[];
+
+/** A fault is written down with what it befell: "cut main:0 source". */
+const befell = (world: World, ...words: string[]) =>
+  world.facts.faults.some((fault) => words.some((word) => fault.startsWith(word)));
+
+const servers = (world: World) => [...world.actors.keys()].filter((path) => path !== 'client' && !path.includes('/'));
+
+/** Nothing went wrong, nothing was slow, nobody lost patience. */
+const smooth = ({ facts }: World) => facts.faults.length === 0 && facts.rushed === 0 && !facts.gaveUp;
+
+/** The best scheme that all three are capable of and that the hypervisor allows (spec §3.0). */
+function bestScheme({ scheme, schemes = {}, declines }: Scenario): Scheme {
+  const { client: ours = allSchemes, source = allSchemes, target = allSchemes } = schemes;
+  const can = (one: Scheme) =>
+    one === 'semi-seamless'
+      ? ours.includes(one) && source.includes(one)
+      : one === 'switch-host' ||
+        (ours.includes(one) && source.includes(one) && (one === 'early-link' || (target.includes(one) && !declines)));
+  const best = allSchemes.slice(allSchemes.indexOf(scheme)).find(can) ?? 'switch-host';
+  // Both know the old message for the announcement of an early link, whatever was called for.
+  return best === 'switch-host' && can('early-link') ? 'early-link' : best;
+}
+
+// ------------------------------------------------------------------------------------------------- after every step
+
+export const always: readonly Always[] = [
+  {
+    name: 'honest peers never offend',
+    because: 'spec §5.9: what is a violation is bogus; honest peers send nothing bogus, whatever the order',
+    after: ({ incidents, world }) => {
+      if (befell(world, 'bad data')) return undefined;
+      for (const incident of incidents) {
+        if (incident.kind === 'violation') return `${incident.path} takes offence: ${incident.command.reason}`;
+      }
+      return undefined;
+    },
+  },
+  {
+    name: 'no chart breaks',
+    because:
+      'issue: no stray message ends a process; XState ends an actor that tells something to a child that is gone',
+    after: ({ incidents }) => {
+      for (const incident of incidents) if (incident.kind === 'broken') return `${incident.path}: ${incident.why}`;
+      return undefined;
+    },
+  },
+  {
+    name: 'one server at a time',
+    because:
+      'spec §3: the client shows SRC until it leaves it, then DST; outside of a hand-over every channel is at one host',
+    after: ({ world }) => {
+      if (!staying(world)) return undefined;
+      for (const { path, host, state } of channelsOf(world, 'client')) {
+        const wire = world.connections.get(host.pipe);
+        if (wire === undefined || !state!.flowing || wire.server === home(world)) continue;
+        return `${path} shows ${wire.server} while the client is at ${home(world)}`;
+      }
+      return undefined;
+    },
+  },
+  {
+    name: 'no answer is taken for another attempt’s',
+    because:
+      'spec §5.3, §6.25: answers are not correlated in the protocol; a server matches them to attempts by itself',
+    after: ({ incidents, before: earlier }) => {
+      const answer = incidents.find((incident) => incident.kind === 'answer');
+      if (answer === undefined) return undefined;
+      for (const incident of incidents) {
+        if (incident.kind !== 'source') continue;
+        const before = incident.from?.snapshot.value;
+        const took = before === 'awaiting the answer' || before === 'holding the end back';
+        const after = incident.to.snapshot.value;
+        const now = earlier.facts.announced[answer.server];
+        if (took && after !== before && now !== answer.announcement) {
+          return `${incident.path} takes the answer to announcement ${answer.announcement} for that to ${now}`;
+        }
+      }
+      return undefined;
+    },
+  },
+  {
+    name: 'completed only when the client has left',
+    because: 'spec §4: SPICE_MIGRATE_COMPLETED fires when the last client has gone after the end, or had to go',
+    after: ({ incidents, world }) => {
+      for (const incident of incidents) {
+        if (incident.kind !== 'report' || incident.news.event !== 'migrate_end_complete' || !incident.news.completed)
+          continue;
+        if (world.facts.guest === incident.path) continue;
+        for (const { path, host, state } of channelsOf(world, 'client')) {
+          const wire = world.connections.get(host.pipe);
+          if (wire?.server === incident.path && wire.far.open && wire.client.open && state!.flowing) {
+            return `${incident.path} says so while ${path} is still with it`;
+          }
+        }
+      }
+      return undefined;
+    },
+  },
+  {
+    name: 'an unproven link reaches nothing',
+    because:
+      'spec §1.3, §1.5: the ticket is checked before the connection id; a bad one is told PERMISSION_DENIED and closed',
+    after: ({ world, before, move }) => {
+      if (!move.text.includes('expired password')) return undefined;
+      for (const [path, actor] of before.actors) {
+        if (programOf(path) !== move.reaches || !path.includes('/')) continue;
+        if (world.actors.get(path) !== actor) return `${path} has heard of it`;
+      }
+      const [now, then] = [context(world.actors.get(move.reaches!)), context(before.actors.get(move.reaches!))];
+      return now.sessions.length === then.sessions.length &&
+        Object.keys(now.waiting).length === Object.keys(then.waiting).length
+        ? undefined
+        : 'the supervisor remembers it';
+    },
+  },
+  {
+    name: 'nothing is doubled or reordered',
+    because: 'spec §3d 7-8: what the client says goes to SRC until the flush mark and to DST after the migrate data',
+    after: ({ world }) =>
+      smooth(world) && !world.facts.fellBack && world.facts.gap === 'mixed up'
+        ? 'a message was heard twice, or after a later one'
+        : undefined,
+  },
+];
+
+// --------------------------------------------------------------------------------------------- where nothing happens
+
+/** Why it may be that the client has closed; each needs a fault that took away what it lived on. */
+function closedWithReason(world: World): boolean {
+  const { facts } = world;
+  return (
+    befell(world, 'client leaves', 'client silent', 'server disconnects') ||
+    // The target hangs up for good reason; a client that goes over before it notices ends as one whose main was cut.
+    facts.gaveUp ||
+    // Spec §5.7: main lost is the end of the session; §2.2: a server that cannot say how the guest is ends it.
+    befell(world, 'cut main:0', 'host cut', 'no facts main:0', 'bad data main:0') ||
+    (facts.guest !== 'source' && facts.silent.includes(facts.guest)) ||
+    (facts.guest !== 'source' && befell(world, 'expired early'))
+  );
+}
+
+/** The client may be where the guest is not. */
+function astrayWithReason(world: World): boolean {
+  return (
+    // It lost its source before it heard how the move went, and went where the guest was to go (see README).
+    befell(world, 'cut main:0 source', 'host cut source') || world.facts.silent.length > 0
+  );
+}
+
+const rests: Readonly<Record<string, (actor: Actor, world: World) => boolean>> = {
+  'session/client': (actor) => value(actor).up?.staying === 'settled',
+  'session/server': (actor) => value(actor).serving === 'staying',
+  supervisor: (actor, world) =>
+    value(actor).move === 'guest is here' ||
+    (value(actor).move === 'guest is away' && world.facts.guest !== programOf(actor.path)),
+};
+/** What the regions of a channel are in when it may be used. */
+const usable: readonly [chart: RegExp, region: string, states: readonly string[]][] = [
+  [/./, 'flow', ['flowing']],
+  [/^main/, 'greeting', ['greeted']],
+  [/^display\/client/, 'picture', ['shown']],
+  [/^display\/server/, 'introduction', ['done']],
+  [/^inputs\/client/, 'locks', ['known']],
+  [/^inputs\/server/, 'locks', ['told']],
+  [/^cursor\/client/, 'pointer', ['known']],
+  [/^playback\/client/, 'sound', ['playing']],
+  [/^playback\/server/, 'sound', ['playing']],
+  [/^record\/client/, 'microphone', ['open']],
+  [/^record\/server/, 'microphone', ['open']],
+];
+
+export const inTheEnd: readonly InTheEnd[] = [
+  {
+    name: 'the session is not lost',
+    because:
+      'spec §5.1–5.3: whatever fails, the client stays with SRC or is sent to DST; it is lost only when nobody lets it in',
+    rest: ({ world }) => {
+      const { facts } = world;
+      if (facts.silent.includes('client')) return undefined;
+      if (client(world) === undefined) {
+        return closedWithReason(world)
+          ? undefined
+          : `the client has closed, and the guest at ${facts.guest} can be reached`;
+      }
+      if (!staying(world)) return undefined;
+      if (home(world) !== facts.guest) {
+        return astrayWithReason(world) ? undefined : `the client is at ${home(world)}, the guest at ${facts.guest}`;
+      }
+      return undefined;
+    },
+  },
+  {
+    name: 'every channel is up where the client is',
+    because: 'spec §5.4: the client moves every channel that it has; one that could not move is linked again',
+    rest: ({ world, scenario }) => {
+      const { facts } = world;
+      if (client(world) === undefined || !staying(world) || facts.silent.length > 0) return undefined;
+      if (befell(world, 'expired', 'server disconnects')) return undefined;
+      const listed = [
+        ...scenario.channels,
+        ...(scenario.added !== undefined && facts.hidden.length === 0 ? [scenario.added] : []),
+      ];
+      for (const channel of ['main:0', ...listed]) {
+        const actor = world.actors.get(`client/${channel}`);
+        const pipe = (actor?.host as ChannelHost | undefined)?.pipe ?? '';
+        const wire = world.connections.get(pipe);
+        if (actor === undefined || wire === undefined) return `${channel} is not up at the client`;
+        const far = world.actors.get(wire.far.reader);
+        if (far === undefined || parentOf(far.path) === wire.server) return `${channel} has nobody at the other end`;
+        for (const end of [actor, far]) {
+          for (const [chart, region, states] of usable) {
+            const now = value(end)[region];
+            if (chart.test(end.state!.chart.name) && now !== undefined && !states.includes(now)) {
+              return `${end.path}: ${region} is "${now}"`;
+            }
+          }
+        }
+      }
+      return undefined;
+    },
+  },
+  {
+    name: 'nothing waits for ever',
+    because: 'spec §3g: what the reference waits for without end has a deadline here, or a peer that must act',
+    rest: ({ world }) => {
+      const { silent } = world.facts;
+      for (const actor of world.actors.values()) {
+        const program = programOf(actor.path);
+        if (silent.includes(program)) continue;
+        if (actor.question !== undefined) {
+          if (actor.question.name === 'dial' && silent.includes(actor.question.input.destination.host)) continue;
+          return `${actor.path}: nobody answers "${actor.question.name}"`;
+        }
+        const name = actor.state!.chart.name;
+        const test = rests[name];
+        if (test !== undefined && !test(actor, world)) {
+          // The source must say how the move went.
+          if (name === 'session/client' && silent.includes('source')) continue;
+          return `${actor.path} is in ${JSON.stringify(value(actor))}`;
+        }
+        if (/^(migration|link)\//.test(name)) {
+          if (program === 'client' && silent.includes('source')) continue;
+          return `${actor.path} is still there, in ${JSON.stringify(value(actor))}`;
+        }
+        const { flow } = value(actor);
+        if (flow !== undefined && flow !== 'flowing' && flow !== 'down') {
+          if (program === 'client' && silent.includes('source')) continue;
+          return `${actor.path}: flow is "${flow}"`;
+        }
+      }
+      return undefined;
+    },
+  },
+  {
+    name: 'nothing is left behind',
+    because:
+      'spec §6.2, §6.22–24: after a cancel, a failure or a move no target link, parked link or count is left anywhere',
+    rest: ({ world }) => {
+      const { silent } = world.facts;
+      for (const wire of world.connections.values()) {
+        if (silent.includes('client') || silent.includes(wire.server)) continue;
+        if (!wire.client.open || !wire.far.open) return `${wire.id} is half open`;
+        const [near, far] = [world.actors.get(wire.client.reader), world.actors.get(wire.far.reader)];
+        const uses = (actor: Actor | undefined) => actor?.host?.kind === 'channel' && actor.host.pipe === wire.id;
+        if (!uses(near)) return `${wire.id} is used by nobody at the client`;
+        if (!uses(far)) return `${wire.id} is used by nobody at ${wire.server}`;
+        if (client(world) !== undefined && staying(world) && wire.server !== home(world))
+          return `${wire.id} is still there`;
+      }
+      for (const server of servers(world)) {
+        if (silent.includes(server)) continue;
+        const { waiting, unanswered, undeparted, sessions } = context(world.actors.get(server));
+        if (Object.keys(waiting).length > 0) return `${server} still keeps ${Object.keys(waiting)}`;
+        if (unanswered.length > 0 || undeparted.length > 0) return `${server} still counts sessions`;
+        for (const { session } of sessions) {
+          const inside = context(world.actors.get(`${server}/${session}`));
+          if (inside === undefined) return `${server} knows ${session}, which is gone`;
+          if (Object.keys(inside.reserved).length > 0)
+            return `${server}/${session} still keeps ${Object.keys(inside.reserved)} free`;
+          if (inside.offer !== null) return `${server}/${session} still has an offer`;
+          if (inside.answersOwed !== 0 && silent.length === 0)
+            return `${server}/${session} is owed ${inside.answersOwed} answers`;
+        }
+      }
+      const { letGo, left } = context(client(world)) ?? { letGo: [], left: null };
+      if (staying(world) && (letGo.length > 0 || left !== null) && silent.length === 0)
+        return 'the client remembers what it left';
+      return undefined;
+    },
+  },
+  {
+    name: 'a seamless move loses nothing',
+    because:
+      'spec §3d 7-8, §3f: the client’s queue goes on at DST after the migrate data; SRC consumes all before the flush mark',
+    rest: ({ world, scenario }) => {
+      const { typed, heard, gap, schemes, fellBack } = world.facts;
+      if (scenario.typed === undefined || !smooth(world) || fellBack) return undefined;
+      if (schemes.some((scheme) => scheme !== 'seamless')) return undefined;
+      if (client(world) === undefined) return undefined;
+      return typed === heard && gap === 'none' ? undefined : `${typed} were typed, the last one heard was ${heard}`;
+    },
+  },
+  {
+    name: 'the best scheme is used',
+    because: 'spec §3.0: d → c → a, and down only for a reason; an end before the answer is held back',
+    rest: ({ world, scenario }) => {
+      const { moves, schemes, fellBack } = world.facts;
+      if (!smooth(world) || moves !== '+' || scenario.cold || client(world) === undefined) return undefined;
+      const best = bestScheme(scenario);
+      if (schemes.at(-1) !== best) return `it came down to ${schemes.at(-1)}, not ${best}`;
+      return fellBack ? `the client fell back from ${best}` : undefined;
+    },
+  },
+  {
+    name: 'every hand-over is told to its end',
+    because: 'issue §1: one line per hand-over with its outcome',
+    rest: ({ world }) => {
+      const { phase, silent } = world.facts;
+      if (client(world) === undefined || silent.length > 0 || (phase !== 'begun' && phase !== 'linked'))
+        return undefined;
+      return `the last that was told is "${phase}"`;
+    },
+  },
+];
+
+export const invariants = {
+  afterMove: (step: Step): Broken[] =>
+    always.flatMap(({ name, after }) => {
+      const why = after(step);
+      return why === undefined ? [] : [{ invariant: name, why }];
+    }),
+  atRest: (moment: Moment): Broken[] =>
+    inTheEnd.flatMap(({ name, rest }) => {
+      const why = rest(moment);
+      return why === undefined ? [] : [{ invariant: name, why }];
+    }),
+  outcome: ({ world }: Moment): string => {
+    const { guest, phase, faults } = world.facts;
+    const what = faults.length === 0 ? '' : ` (${faults.map((fault) => fault.replace(/ .*/, '')).join(', ')})`;
+    const actor = client(world);
+    if (actor === undefined) return `closed; guest at ${guest}; told: ${phase}${what}`;
+    const { up } = context(actor);
+    const state = staying(world)
+      ? `at ${home(world)} with ${up.length} channels`
+      : `in ${JSON.stringify(value(actor))}`;
+    return `${state}; guest at ${guest}; told: ${phase}${what}`;
+  },
+};
+
+void idOf;
