@@ -9,6 +9,7 @@ import { filter, map } from 'rxjs/operators';
 import { schemes as allSchemes, type Scheme } from '../../machines/contract.ts';
 import { UsageError } from '../errors.ts';
 import { formatAddress } from '../qmp/address.ts';
+import { imageCompressions, wanCompressions } from '../server/picture-encoder.ts';
 import type { Server } from '../server/server.ts';
 import { inspectFlags, openInspection } from './inspector.ts';
 import { type HostEvent, hostJson, hostSentence, isOfGuest } from './server-lines.ts';
@@ -16,7 +17,7 @@ import { readText } from './target.ts';
 import { jsonLine, plain, type Terminal } from './terminal.ts';
 import { createTestCardHost } from './test-card-host.ts';
 import { writeSpiceUri } from './uri.ts';
-import { count, onOff, port, schemes, size, socketAddress, text } from './values.ts';
+import { count, oneOf, onOff, port, schemes, size, socketAddress, text } from './values.ts';
 import { flag, toggle, type Values, verb } from './verb.ts';
 import { version } from './version.ts';
 
@@ -38,6 +39,22 @@ const flags = {
     'Waits on tcp:HOST:PORT for a guest to move in, instead of running its own.',
   ),
   'migrate-ms': flag('N', count, 'How long the guest takes to move, in milliseconds. Default 300.'),
+  'image-compression': flag(
+    'HOW',
+    oneOf(...imageCompressions),
+    `How pictures are encoded, unless a client prefers another way: ${imageCompressions.join(', ')}. Default auto_glz.`,
+  ),
+  'jpeg-wan-compression': flag(
+    'WHEN',
+    oneOf(...wanCompressions),
+    'auto, never or always: whether photographs may be sent as JPEG, which changes them a little. Default auto.',
+  ),
+  'zlib-glz-wan-compression': flag(
+    'WHEN',
+    oneOf(...wanCompressions),
+    'auto, never or always: whether GLZ is packed once more. Default auto.',
+  ),
+  'playback-compression': flag('on|off', onOff, 'Whether sound may go as Opus. Default on.'),
   schemes: flag('LIST', schemes, 'Hand-over schemes, best first. Default seamless,semi-seamless,switch-host.'),
   seamless: flag('on|off', onOff, 'off takes seamless out of the schemes. Default on.'),
   ...inspectFlags,
@@ -96,6 +113,10 @@ async function run(values: Values<typeof flags>, _words: readonly string[], term
     width: values.size?.width,
     height: values.size?.height,
     schemes: schemesOf(values),
+    imageCompression: values['image-compression'],
+    jpegWanCompression: values['jpeg-wan-compression'],
+    zlibGlzWanCompression: values['zlib-glz-wan-compression'],
+    playbackCompression: values['playback-compression'],
     qmp: values.qmp,
     package: `sumac ${version()}`,
     incoming: values.incoming,

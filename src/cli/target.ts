@@ -4,12 +4,13 @@
  */
 import { closeSync, fstatSync, openSync, readSync, rmSync } from 'node:fs';
 import type { ClientChannel } from '../../machines/session/client.ts';
+import { preferredCompressions } from '../client/displays.ts';
 import type { ConnectOptions } from '../connect.ts';
 import { UsageError } from '../errors.ts';
 import { type ConnectionFile, longestConnectionFile, readConnectionFile } from './connection-file.ts';
 import type { Terminal } from './terminal.ts';
 import { looksLikeUri, readSpiceUri, type SpiceAddress, writeSpiceUri } from './uri.ts';
-import { channels, text } from './values.ts';
+import { channels, oneOf, text } from './values.ts';
 import { flag, type Values } from './verb.ts';
 
 /** The flags of every verb that connects to a server. */
@@ -20,6 +21,11 @@ export const targetFlags = {
     'SUBJECT',
     text,
     "The subject of the server's certificate, O=…,CN=…, instead of its host's name.",
+  ),
+  'preferred-compression': flag(
+    'HOW',
+    oneOf(...preferredCompressions),
+    `How the server should encode pictures, if it lets itself be told: ${preferredCompressions.join(', ')}.`,
   ),
 } as const;
 
@@ -50,6 +56,7 @@ export function readTarget(word: string, values: Values<typeof targetFlags>, env
       password,
       ca,
       hostSubject: values['host-subject'] ?? found.hostSubject,
+      preferredCompression: values['preferred-compression'],
     },
     name: writeSpiceUri(found),
     channels: found.channels,

@@ -15,7 +15,8 @@ import type { FrameDecoder } from './streams.ts';
 import { type ChannelSerials, Screen } from './surface.ts';
 
 /** How pictures may be asked for (spec §2.4, PREFERRED_COMPRESSION). */
-export type PreferredCompression = Exclude<keyof typeof ImageCompression, 'invalid'>;
+export const preferredCompressions = ['auto_glz', 'auto_lz', 'quic', 'glz', 'lz', 'lz4', 'off'] as const;
+export type PreferredCompression = (typeof preferredCompressions)[number];
 export type VideoCodec = keyof typeof VideoCodecType;
 
 export interface DisplayOptions {

@@ -151,7 +151,10 @@ export class ChannelHost implements Host {
   /** False while the peer, or the network, is behind: more would only queue up. */
   get writable(): boolean {
     this.lookAtGate();
-    return this.speaking && this.plane.open && (this.pipe?.pending ?? 0) < highWater;
+    const writable = this.speaking && this.plane.open && (this.pipe?.pending ?? 0) < highWater;
+    // Whoever was told so is told when it is over.
+    if (!writable) this.choked = true;
+    return writable;
   }
 
   /** Whether the application may use the channel at all. */
@@ -465,8 +468,8 @@ export class ChannelHost implements Host {
   }
 
   private noteRoom(): void {
-    const { writable } = this;
-    if (writable && this.choked) this.states.next({ type: 'writable' });
-    this.choked = !writable;
+    const { choked } = this;
+    this.choked = false;
+    if (this.writable && choked) this.states.next({ type: 'writable' });
   }
 }

@@ -11,6 +11,7 @@ import { type Clock, calendarNow, randomNonce, randomUuid, wallClock } from '../
 import { ServerLinkHost, type ServerLinkServices } from '../engine/link-host.ts';
 import { type Born, type Host, System } from '../engine/system.ts';
 import { UsageError } from '../errors.ts';
+import { type JpegCodec, loadJpeg } from '../image/jpeg.ts';
 import type { Journal } from '../journal/journal.ts';
 import { addressParts, addressWord } from '../protocol/address.ts';
 import { CommonCap, caps } from '../protocol/capabilities.ts';
@@ -25,11 +26,12 @@ import { KeyStore } from './keys.ts';
 import { Main } from './main.ts';
 import type { Part } from './part.ts';
 import { Password } from './password.ts';
+import type { EncodingOptions } from './picture-encoder.ts';
 import { Pointer } from './pointer.ts';
 import { Playback, Record } from './sound.ts';
 import { type VisitorLimits, Visitors } from './visitors.ts';
 
-export interface ServerOptions extends Omit<ListenOptions, 'onRefused'>, VisitorLimits {
+export interface ServerOptions extends EncodingOptions, Omit<ListenOptions, 'onRefused'>, VisitorLimits {
   /** What clients show as the guest's name. */
   readonly name?: string | undefined;
   readonly uuid?: string | undefined;
@@ -59,6 +61,11 @@ const offered = ['display:0', 'inputs:0', 'cursor:0', 'playback:0', 'record:0'] 
 
 const defaultSchemes: readonly Scheme[] = ['seamless', 'semi-seamless', 'switch-host'];
 
+export interface ServerCodecs {
+  readonly opus?: Opus | undefined;
+  readonly jpeg?: JpegCodec | undefined;
+}
+
 /** Opens the ports and serves. Throws UsageError when an option cannot be used or a port cannot be had. */
 export async function createServer(options: ServerOptions = {}): Promise<Server> {
   const log = options.log ?? (() => {});
@@ -69,7 +76,8 @@ export async function createServer(options: ServerOptions = {}): Promise<Server>
           log(`sound goes uncompressed: ${error.message}`);
           return undefined;
         });
-  const server = new Server(options, opus);
+  const jpeg = options.jpegWanCompression === 'always' ? await loadJpeg() : undefined;
+  const server = new Server(options, { opus, jpeg });
   if (options.port !== undefined || options.tlsPort !== undefined || options.path !== undefined) {
     await server.listen(options);
   }
@@ -100,8 +108,8 @@ export class Server implements Console, Spice {
   private links = 0;
   private listening: Listening | undefined;
 
-  /** Use `createServer`. `opus`: without it all sound is raw. */
-  constructor(options: ServerOptions, opus?: Opus) {
+  /** Use `createServer`, which loads the codecs; what is not there is not used. */
+  constructor(options: ServerOptions, { opus, jpeg }: ServerCodecs = {}) {
     this.options = options;
     this.clock = options.clock ?? wallClock;
     this.schemes = options.schemes ?? defaultSchemes;
@@ -110,7 +118,7 @@ export class Server implements Console, Spice {
     }
     this.password = new Password(options.password, calendarNow);
     this.main = new Main(options.name ?? 'sumac', options.uuid ?? randomUuid(), this.clock, this.schemes);
-    this.display = new ServerDisplay(options.width ?? 640, options.height ?? 480);
+    this.display = new ServerDisplay(options.width ?? 640, options.height ?? 480, options, jpeg);
     this.playback = new Playback(() => this.multiMediaTime);
     this.playback.opus = opus;
     this.record.opus = opus;

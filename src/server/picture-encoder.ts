@@ -1,0 +1,253 @@
+/**
+ * Makes of a rectangle of the screen what is cheapest for one client: one colour, a picture that it keeps already, or the
+ * encoding that suits the pixels among those that are allowed. It holds what the client's caches hold, and must therefore be
+ * told of nothing that is not sent. INVARIANT: only JPEG changes a pixel, and that only where it was allowed.
+ */
+import { BitmapFormat } from '../image/bitmap.ts';
+import { GlzDictionary } from '../image/glz-encode.ts';
+import type { JpegCodec } from '../image/jpeg.ts';
+import { LzType } from '../image/lz.ts';
+import { encodeLz } from '../image/lz-encode.ts';
+import { encodeLz4 } from '../image/lz4-encode.ts';
+import type { PixelSource } from '../image/pixels.ts';
+import { encodeQuic } from '../image/quic-encode.ts';
+import { QuicType } from '../image/quic-model.ts';
+import { deflateGlz } from '../image/zlib-glz.ts';
+import { type Caps, DisplayCap, hasCap } from '../protocol/capabilities.ts';
+import { BitmapFlags, BitmapFmt, ImageCompression, ImageFlags, ResourceType, Ropd } from '../protocol/constants.ts';
+import type { Image } from '../protocol/draw.ts';
+import type { Rect } from '../sources/console.ts';
+import { areaOf } from './dirty.ts';
+import type { Framebuffer } from './framebuffer.ts';
+import { contentKey, ImageCache } from './image-cache.ts';
+import { estimate, isNatural } from './smoothness.ts';
+
+/** The words of libspice-server's `image-compression`. */
+export const imageCompressions = ['auto_glz', 'auto_lz', 'quic', 'glz', 'lz', 'lz4', 'off'] as const;
+export type ServerCompression = (typeof imageCompressions)[number];
+
+/** The words of libspice-server's `jpeg-wan-compression` and `zlib-glz-wan-compression`. */
+export const wanCompressions = ['auto', 'never', 'always'] as const;
+export type WanCompression = (typeof wanCompressions)[number];
+
+export interface EncodingOptions {
+  /** How pictures are encoded, unless a client prefers another way. Default: auto_glz. */
+  readonly imageCompression?: ServerCompression | undefined;
+  /**
+   * Whether pictures that look taken may be sent as JPEG, which changes them a little. `auto` is for slow links; no link is
+   * taken for slow yet, so it is `never`. Default: auto.
+   */
+  readonly jpegWanCompression?: WanCompression | undefined;
+  /** Whether GLZ is packed once more. `auto` as above. Default: auto. */
+  readonly zlibGlzWanCompression?: WanCompression | undefined;
+}
+
+/** What a client keeps, as it said when it came, or as the source of a hand-over has told. */
+export interface ClientCaches {
+  readonly pixmapCacheId: number;
+  /** In pixels. */
+  readonly pixmapCacheSize: bigint;
+  readonly glzDictionaryId: number;
+  /** In pixels. */
+  readonly glzDictionaryWindowSize: number;
+  /** The number of the next GLZ picture, where another server has sent some. */
+  readonly glzNextId?: number;
+}
+
+export interface Message {
+  readonly type: string;
+  readonly body: any;
+}
+
+type Coding = 'quic' | 'glz' | 'lz' | 'lz4' | 'jpeg' | 'off';
+
+/** Smaller pictures are not worth a codec's header. */
+const leastPixels = 24;
+/** Smaller ones are not worth a place in the caches, larger ones not the time to look for them. */
+const leastCached = 256;
+const mostCached = 1 << 18;
+
+/** Pixels of a client's GLZ window that are made use of, however many it offers: the server keeps them too. */
+const mostWindow = 1 << 22;
+
+export const primary = 0;
+export const noMask = { flags: 0, pos: { x: 0, y: 0 }, bitmap: null };
+export const baseOf = (box: Rect) => ({ surfaceId: primary, box, clip: { type: 'none' as const } });
+
+export const fillMessage = (area: Rect, color: number): Message => ({
+  type: 'msg.draw_fill',
+  body: { base: baseOf(area), brush: { type: 'solid', color }, ropDescriptor: Ropd.opPut, mask: noMask },
+});
+
+/** What several clients are sent alike is encoded once. */
+export class SharedEncodings {
+  private version = -1;
+  private readonly made = new Map<string, Uint8Array>();
+
+  get(screen: Framebuffer, key: string, make: () => Uint8Array): Uint8Array {
+    if (this.version !== screen.version) {
+      this.made.clear();
+      this.version = screen.version;
+    }
+    let bytes = this.made.get(key);
+    if (bytes === undefined) {
+      bytes = make();
+      this.made.set(key, bytes);
+    }
+    return bytes;
+  }
+}
+
+export interface Tools {
+  readonly options: EncodingOptions;
+  readonly shared: SharedEncodings;
+  readonly jpeg: JpegCodec | undefined;
+  /** Numbers pictures; no two of a session have one. */
+  readonly nextId: () => bigint;
+}
+
+export class PictureEncoder {
+  private readonly tools: Tools;
+  private readonly caps: Caps;
+  private readonly images: ImageCache;
+  /** Made when it is first needed. */
+  private dictionary: GlzDictionary | undefined;
+  private readonly glzWindow: { readonly pixels: number; readonly nextId: number };
+  private compression: ServerCompression;
+
+  constructor(tools: Tools, caches: ClientCaches, caps: Caps) {
+    this.tools = tools;
+    this.caps = caps;
+    const size = caches.pixmapCacheSize;
+    this.images = new ImageCache(size > 0n ? Number(size) : 0);
+    const pixels = Math.min(Math.max(0, caches.glzDictionaryWindowSize), mostWindow);
+    this.glzWindow = { pixels, nextId: caches.glzNextId ?? 0 };
+    this.compression = tools.options.imageCompression ?? 'auto_glz';
+  }
+
+  /** The number of the next GLZ picture, with which another server has to go on. */
+  get glzNextId(): number {
+    return this.dictionary?.nextId ?? this.glzWindow.nextId;
+  }
+
+  /** The client asks for an `ImageCompression`. One that nobody knows counts for nothing. */
+  prefer(imageCompression: number): void {
+    const found = imageCompressions.find((name) => ImageCompression[name] === imageCompression);
+    if (found !== undefined) this.compression = found;
+  }
+
+  /** The messages that show an area of the screen, which is not empty. All of them must be sent, in their order. */
+  encode(screen: Framebuffer, area: Rect): Message[] {
+    const color = screen.uniform(area);
+    if (color !== undefined) return [fillMessage(area, color)];
+    const width = area.right - area.left;
+    const height = area.bottom - area.top;
+    const start = area.top * screen.width + area.left;
+    const pixels = areaOf(area);
+    const id = this.tools.nextId();
+    if (pixels < leastCached || pixels > mostCached) return [copyMessage(area, this.image(screen, area, id, 0))];
+    const key = contentKey(screen.words, start, screen.width, width, height);
+    const known = this.images.find(key);
+    if (known !== undefined) {
+      return [copyMessage(area, { type: 'from_cache', id: known, flags: 0, width, height })];
+    }
+    const coding = this.choose(screen, area);
+    const keeps = coding !== 'jpeg' && this.images.wants(key, pixels);
+    if (!keeps) return [copyMessage(area, this.image(screen, area, id, 0, coding))];
+    const dropped = this.images.keep(key, id, pixels);
+    const draw = copyMessage(area, this.image(screen, area, id, ImageFlags.cacheMe, coding));
+    if (dropped.length === 0) return [draw];
+    const resources = dropped.map((one) => ({ type: ResourceType.pixmap, id: one }));
+    return [{ type: 'msg.inval_list', body: { resources } }, draw];
+  }
+
+  private choose(screen: Framebuffer, area: Rect): Coding {
+    const { compression } = this;
+    const width = area.right - area.left;
+    const height = area.bottom - area.top;
+    if (compression === 'off' || width * height < leastPixels) return 'off';
+    if (compression === 'quic') return this.photo();
+    if (compression === 'lz4') return hasCap(this.caps, DisplayCap.lz4Compression) ? 'lz4' : 'lz';
+    const synthetic = compression === 'lz' || compression === 'auto_lz' ? 'lz' : this.glz(width, height);
+    if (compression === 'lz' || compression === 'glz' || width < 8 || height < 8) return synthetic;
+    const costs = estimate(screen.words, area.top * screen.width + area.left, screen.width, width, height);
+    return isNatural(costs) ? this.photo() : synthetic;
+  }
+
+  private photo(): Coding {
+    return this.tools.jpeg !== undefined && this.tools.options.jpegWanCompression === 'always' ? 'jpeg' : 'quic';
+  }
+
+  private glz(width: number, height: number): Coding {
+    return width * height < this.glzWindow.pixels ? 'glz' : 'lz';
+  }
+
+  private image(
+    screen: Framebuffer,
+    area: Rect,
+    id: bigint,
+    flags: number,
+    coding: Coding = this.choose(screen, area),
+  ): Image {
+    const width = area.right - area.left;
+    const height = area.bottom - area.top;
+    const described = { id, flags, width, height };
+    const source: PixelSource = {
+      width,
+      height,
+      data: screen.pixels.subarray((area.top * screen.width + area.left) * 4),
+      stride: screen.width * 4,
+    };
+    const once = (make: () => Uint8Array) => {
+      const { left, top } = area;
+      return this.tools.shared.get(screen, `${coding}:${left},${top},${width},${height}`, make);
+    };
+    switch (coding) {
+      case 'glz': {
+        this.dictionary ??= new GlzDictionary(this.glzWindow);
+        const data = this.dictionary.encode(source, LzType.RGB32);
+        if (this.tools.options.zlibGlzWanCompression === 'always') {
+          const packed = deflateGlz(data);
+          if (packed.length < data.length) {
+            return { type: 'zlib_glz_rgb', ...described, glzDataSize: data.length, data: packed };
+          }
+        }
+        return { type: 'glz_rgb', ...described, data };
+      }
+      case 'quic':
+        return { type: 'quic', ...described, data: once(() => encodeQuic(source, QuicType.RGB32)) };
+      case 'lz':
+        return { type: 'lz_rgb', ...described, data: once(() => encodeLz(source, LzType.RGB32)) };
+      case 'lz4':
+        return { type: 'lz4', ...described, data: once(() => encodeLz4(source, BitmapFormat['32BIT'])) };
+      case 'jpeg':
+        return { type: 'jpeg', ...described, data: once(() => this.tools.jpeg!.encode(source, jpegQuality)) };
+      case 'off': {
+        const stride = width * 4;
+        const shape = { format: BitmapFmt['32bit'], bitmapFlags: BitmapFlags.topDown, x: width, y: height, stride };
+        return { type: 'bitmap', ...described, ...shape, palette: null, data: once(() => rowsOf(source)) };
+      }
+    }
+  }
+}
+
+/** As libspice-server has it. */
+const jpegQuality = { quality: 85 } as const;
+
+function rowsOf({ width, height, data, stride }: PixelSource): Uint8Array {
+  const rows = new Uint8Array(width * height * 4);
+  for (let y = 0; y < height; y++) rows.set(data.subarray(y * stride!, y * stride! + width * 4), y * width * 4);
+  return rows;
+}
+
+const copyMessage = (area: Rect, srcBitmap: Image): Message => ({
+  type: 'msg.draw_copy',
+  body: {
+    base: baseOf(area),
+    srcBitmap,
+    srcArea: { left: 0, top: 0, right: srcBitmap.width, bottom: srcBitmap.height },
+    ropDescriptor: Ropd.opPut,
+    scaleMode: 0,
+    mask: noMask,
+  },
+});

@@ -1,0 +1,164 @@
+/**
+ * One client's view of the display: what of it is not sent yet, sent as the present picture as fast as the client takes it.
+ * INVARIANT: when nothing is dirty, the client shows what the framebuffer holds (but for JPEG); what is dirty is bounded, and
+ * nothing else waits.
+ */
+import type { ChannelHost } from '../engine/channel-host.ts';
+import { DisplayCap, hasCap } from '../protocol/capabilities.ts';
+import { SurfaceFlags, SurfaceFmt } from '../protocol/constants.ts';
+import type { Rect } from '../sources/console.ts';
+import { areaOf, Dirty, isEmptyRect } from './dirty.ts';
+import type { Framebuffer } from './framebuffer.ts';
+import { baseOf, type ClientCaches, fillMessage, PictureEncoder, primary, type Tools } from './picture-encoder.ts';
+
+/** Pixels of one picture: larger areas are sent in bands, each as it suits. */
+const mostPixels = 1 << 18;
+/** The first picture is one, up to so many: there are clients that take what comes first for all of it. */
+const mostFirstPixels = 1 << 22;
+/** Pixels that are encoded before others get their turn. */
+const pixelsPerTurn = 1 << 19;
+
+/** For clients of which nothing is known: nothing may be kept. */
+const noCaches: ClientCaches = {
+  pixmapCacheId: 1,
+  pixmapCacheSize: 0n,
+  glzDictionaryId: 1,
+  glzDictionaryWindowSize: 0,
+};
+
+export class Viewer {
+  private readonly host: ChannelHost;
+  private readonly tools: Tools;
+  private readonly dirty = new Dirty();
+  private screen: Framebuffer;
+  private encoder: PictureEncoder;
+  private hasSurface = false;
+  /** Pixels still to be sent before the surface may be shown; 0 when the client was told that it may. */
+  private unmarked = 0;
+  private turn: NodeJS.Immediate | undefined;
+
+  constructor(host: ChannelHost, screen: Framebuffer, tools: Tools) {
+    this.host = host;
+    this.screen = screen;
+    this.tools = tools;
+    this.encoder = new PictureEncoder(tools, noCaches, host.peerCaps);
+  }
+
+  /** The number of the next GLZ picture. */
+  get glzNextId(): number {
+    return this.encoder.glzNextId;
+  }
+
+  /** The client knows nothing yet. */
+  begin(caches: ClientCaches | undefined, preferred: number | undefined): void {
+    this.renew(caches, preferred);
+    this.hasSurface = false;
+    this.show(this.screen);
+  }
+
+  /** The client has been handed over with all it has: its surface, and a GLZ window that goes on. */
+  goOn(caches: ClientCaches | undefined, preferred: number | undefined): void {
+    const { host } = this;
+    this.renew(caches, preferred);
+    this.hasSurface = true;
+    this.unmarked = 0;
+    host.plane.openWindow();
+    host.send({ type: 'msg.inval_all_pixmaps', body: { waitList: [] } });
+    host.send({ type: 'msg.inval_all_palettes', body: {} });
+    this.tellMonitors();
+    this.changed({ left: 0, top: 0, right: this.screen.width, bottom: this.screen.height });
+  }
+
+  /** There is a new screen, of whatever size. */
+  show(screen: Framebuffer): void {
+    const { host } = this;
+    const { width, height } = screen;
+    this.screen = screen;
+    this.dirty.clear();
+    this.unmarked = 0;
+    if (this.hasSurface) host.send({ type: 'msg.surface_destroy', body: { surfaceId: primary } });
+    host.send({
+      type: 'msg.surface_create',
+      body: { surfaceId: primary, width, height, format: SurfaceFmt['32_xrgb'], flags: SurfaceFlags.primary },
+    });
+    this.hasSurface = true;
+    this.unmarked = width * height;
+    this.tellMonitors();
+    this.changed({ left: 0, top: 0, right: width, bottom: height });
+  }
+
+  /** `imageCompression`: an `ImageCompression`. */
+  prefer(imageCompression: number): void {
+    this.encoder.prefer(imageCompression);
+  }
+
+  changed(area: Rect): void {
+    if (!this.hasSurface) return;
+    this.dirty.add(area);
+    this.flush();
+  }
+
+  filled(area: Rect, color: number): void {
+    if (!this.hasSurface || isEmptyRect(area)) return;
+    this.dirty.remove(area);
+    if (!this.dirty.meets(area) && this.host.writable) this.host.send(fillMessage(area, color));
+    else this.dirty.add(area);
+  }
+
+  /** What was at `from` is at `area` now. */
+  moved(area: Rect, from: { readonly x: number; readonly y: number }): void {
+    if (!this.hasSurface || isEmptyRect(area)) return;
+    const right = from.x + area.right - area.left;
+    const bottom = from.y + area.bottom - area.top;
+    const knows = !this.dirty.meets({ left: from.x, top: from.y, right, bottom });
+    if (knows && this.host.writable) {
+      this.dirty.remove(area);
+      this.host.send({ type: 'msg.copy_bits', body: { base: baseOf(area), srcPos: { x: from.x, y: from.y } } });
+    } else this.changed(area);
+  }
+
+  /** Sends what is dirty as long as the client takes it, and lets others have their turn in between. */
+  flush(): void {
+    if (this.turn !== undefined) return;
+    for (let pixels = 0; !this.dirty.isEmpty && this.host.writable; ) {
+      if (pixels >= pixelsPerTurn) {
+        this.turn = setImmediate(() => {
+          this.turn = undefined;
+          this.flush();
+        });
+        return;
+      }
+      const all = this.screen.width * this.screen.height;
+      const most = this.unmarked > 0 && all <= mostFirstPixels ? all : mostPixels;
+      const area = this.dirty.take((width) => Math.floor(most / width))!;
+      pixels += areaOf(area);
+      for (const message of this.encoder.encode(this.screen, area)) this.host.send(message);
+      this.mark(areaOf(area));
+    }
+  }
+
+  /** So much was sent: the first picture is shown when all of it is there. */
+  private mark(pixels: number): void {
+    if (this.unmarked === 0) return;
+    this.unmarked = this.dirty.isEmpty ? 0 : Math.max(0, this.unmarked - pixels);
+    if (this.unmarked === 0) this.host.send({ type: 'msg.mark', body: {} });
+  }
+
+  close(): void {
+    if (this.turn !== undefined) clearImmediate(this.turn);
+    this.turn = undefined;
+    this.hasSurface = false;
+  }
+
+  private renew(caches: ClientCaches | undefined, preferred: number | undefined): void {
+    this.encoder = new PictureEncoder(this.tools, caches ?? noCaches, this.host.peerCaps);
+    if (preferred !== undefined) this.encoder.prefer(preferred);
+  }
+
+  private tellMonitors(): void {
+    const { host, screen } = this;
+    if (!hasCap(host.peerCaps, DisplayCap.monitorsConfig)) return;
+    const head = { monitorId: 0, surfaceId: primary, width: screen.width, height: screen.height, x: 0, y: 0, flags: 0 };
+    host.send({ type: 'msg.monitors_config', body: { maxAllowed: 1, heads: [head] } });
+  }
+}
