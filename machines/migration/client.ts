@@ -157,6 +157,8 @@ export const migrationClient = migrationClientSetup.createMachine({
         'channel.switched': { actions: 'remember who switched' },
         /** Main cannot go over; another channel whose link is gone is linked again when all is over. */
         'link.lost': { guard: 'it is main', target: 'begun afresh' },
+        /** A channel may be let go to another target (early-link) before main has heard of that. */
+        'msg.migrate_switch_host': 'overtaken',
         'channel.down': [{ guard: 'it is main', target: 'begun afresh' }, { actions: 'forget a channel' }],
       },
       after: { 'switch deadline': [{ guard: 'main has switched', target: 'switched' }, { target: 'begun afresh' }] },

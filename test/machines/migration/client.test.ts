@@ -317,6 +317,13 @@ describe('a source that sends the client away the old way', () => {
         .expect({ ...afresh(elsewhere, false), does: running(scheme) });
     }
   });
+
+  test('is obeyed when another channel was let go first, and went to the target that does not count any more', () => {
+    linkedBy['early-link']
+      .after(left('display:0'), switched('display:0'))
+      .when(cancel, switchHost)
+      .expect({ ...afresh(elsewhere, false), does: running('early-link') });
+  });
 });
 
 describe('a linked client goes over', () => {
