@@ -3,6 +3,7 @@
  * that is behind gets the present picture of what has changed when it has caught up, never a queue of old ones.
  */
 import type { ChannelHost } from '../engine/channel-host.ts';
+import type { Clock } from '../engine/clock.ts';
 import type { JpegCodec } from '../image/jpeg.ts';
 import { caps, DisplayCap } from '../protocol/capabilities.ts';
 import { readMigrateData, writeMigrateData } from '../protocol/migrate-data.ts';
@@ -12,6 +13,12 @@ import { Framebuffer } from './framebuffer.ts';
 import type { Part } from './part.ts';
 import { type ClientCaches, type EncodingOptions, SharedEncodings, type Tools } from './picture-encoder.ts';
 import { Viewer } from './viewer.ts';
+
+export interface DisplayTools {
+  readonly clock: Clock;
+  /** The JPEG library, where pictures may be sent so. */
+  readonly jpeg?: JpegCodec | undefined;
+}
 
 export class ServerDisplay implements Part {
   readonly caps = caps(DisplayCap.monitorsConfig, DisplayCap.prefCompression);
@@ -24,9 +31,13 @@ export class ServerDisplay implements Part {
   private readonly tools: Tools;
   private lastImageId = 0n;
 
-  constructor(width: number, height: number, options: EncodingOptions = {}, jpeg?: JpegCodec) {
+  constructor(width: number, height: number, options: EncodingOptions, { clock, jpeg }: DisplayTools) {
     this.screen = new Framebuffer(width, height);
-    this.tools = { options, shared: new SharedEncodings(), jpeg, nextId: () => ++this.lastImageId };
+    const soon = (run: () => void) => {
+      const timer = clock.setTimeout(run, 0);
+      return () => clock.clearTimeout(timer);
+    };
+    this.tools = { options, shared: new SharedEncodings(), jpeg, soon, nextId: () => ++this.lastImageId };
   }
 
   get width(): number {

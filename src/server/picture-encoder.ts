@@ -102,6 +102,8 @@ export interface Tools {
   readonly options: EncodingOptions;
   readonly shared: SharedEncodings;
   readonly jpeg: JpegCodec | undefined;
+  /** Runs something when others have had their turn; what it returns calls that off. */
+  readonly soon: (run: () => void) => () => void;
   /** Numbers pictures; no two of a session have one. */
   readonly nextId: () => bigint;
 }

@@ -118,7 +118,10 @@ export class Server implements Console, Spice {
     }
     this.password = new Password(options.password, calendarNow);
     this.main = new Main(options.name ?? 'sumac', options.uuid ?? randomUuid(), this.clock, this.schemes);
-    this.display = new ServerDisplay(options.width ?? 640, options.height ?? 480, options, jpeg);
+    this.display = new ServerDisplay(options.width ?? 640, options.height ?? 480, options, {
+      clock: this.clock,
+      jpeg,
+    });
     this.playback = new Playback(() => this.multiMediaTime);
     this.playback.opus = opus;
     this.record.opus = opus;

@@ -35,7 +35,8 @@ export class Viewer {
   private hasSurface = false;
   /** Pixels still to be sent before the surface may be shown; 0 when the client was told that it may. */
   private unmarked = 0;
-  private turn: NodeJS.Immediate | undefined;
+  /** Calls off the turn that is waited for. */
+  private turn: (() => void) | undefined;
 
   constructor(host: ChannelHost, screen: Framebuffer, tools: Tools) {
     this.host = host;
@@ -122,7 +123,7 @@ export class Viewer {
     if (this.turn !== undefined) return;
     for (let pixels = 0; !this.dirty.isEmpty && this.host.writable; ) {
       if (pixels >= pixelsPerTurn) {
-        this.turn = setImmediate(() => {
+        this.turn = this.tools.soon(() => {
           this.turn = undefined;
           this.flush();
         });
@@ -145,7 +146,7 @@ export class Viewer {
   }
 
   close(): void {
-    if (this.turn !== undefined) clearImmediate(this.turn);
+    this.turn?.();
     this.turn = undefined;
     this.hasSurface = false;
   }

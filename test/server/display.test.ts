@@ -7,6 +7,7 @@ import { ImageCompression } from '../../src/protocol/constants.ts';
 import { readMigrateData } from '../../src/protocol/migrate-data.ts';
 import { ServerDisplay } from '../../src/server/display.ts';
 import { type EncodingOptions, imageCompressions } from '../../src/server/picture-encoder.ts';
+import { wallClock } from '../../src/transport/clock.ts';
 import { naturalPicture, screenPicture, xorshift } from '../bench/image-pictures.ts';
 import { turns, Watcher } from './watcher.ts';
 
@@ -24,7 +25,7 @@ const shows = (display: ServerDisplay, picture: { data: Uint8Array }) => display
 
 /** A display with a desktop on it, and one who watches. */
 function watched(options: EncodingOptions = {}, more = {}) {
-  const display = new ServerDisplay(width, height, options, jpeg);
+  const display = new ServerDisplay(width, height, options, { clock: wallClock, jpeg });
   shows(display, desktop);
   return { display, watcher: new Watcher(display, more).begin(more) };
 }
@@ -189,7 +190,7 @@ describe('the cheapest encoding', () => {
 
 describe('a client', () => {
   it('is shown a surface only when all of it is there', async () => {
-    const display = new ServerDisplay(2_560, 1_700);
+    const display = new ServerDisplay(2_560, 1_700, {}, { clock: wallClock });
     display.draw(rect(0, 0, 2_560, 1_700), screenPicture(2_560, 1_700).data);
     const watcher = new Watcher(display);
     const order: string[] = [];
@@ -265,7 +266,7 @@ describe('a seamless hand-over', () => {
     expect(state.glzDictData).toMatchObject({ size: 6_291_456, lastImageId: BigInt(watcher.screen.caches.glz.size) });
     expect(Number(state.messageSerial)).toBe(watcher.sent + 1);
 
-    const target = new ServerDisplay(width, height, { imageCompression: 'glz' });
+    const target = new ServerDisplay(width, height, { imageCompression: 'glz' }, { clock: wallClock });
     shows(target, desktop);
     const arrived = new Watcher(target);
     const types: string[] = [];

@@ -100,5 +100,5 @@ export class Watcher {
 
 /** Lets what waits for its turn have it. */
 export const turns = async (count = 20): Promise<void> => {
-  for (let i = 0; i < count; i++) await new Promise((resolve) => setImmediate(resolve));
+  for (let i = 0; i < count; i++) await new Promise((resolve) => setTimeout(resolve, 1));
 };
