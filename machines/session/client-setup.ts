@@ -62,6 +62,10 @@ export interface SessionClientContext extends SessionClientInput {
   readonly up: readonly Address[];
   /** Channels that the source has let go before it was told where to. */
   readonly letGo: readonly Address[];
+  /** Channels that the hand-over has led to the target: what they say of a move is said by the target. */
+  readonly moved: readonly Address[];
+  /** What the target has said of its own move, until this one is over. */
+  readonly heard: readonly SessionClientEvent[];
   readonly tries: Readonly<Record<Address, number>>;
   /** The server that was left the old way, until the target greets. */
   readonly left: { readonly destination: Destination; readonly channels: readonly Address[] } | null;
@@ -72,6 +76,8 @@ const mainAddress = 'main:0';
 const mostTries = 3;
 /** Channels of one session. A server may list 65,536. */
 const mostChannels = 32;
+/** Messages of the next move that are kept. A target has at most two or three to say. */
+const mostHeard = 8;
 
 const word = (channel: Address) => channel.slice(0, channel.indexOf(':')) as ClientChannel | 'main';
 
@@ -142,7 +148,12 @@ export const sessionClientSetup = setup({
         : {},
     ),
     'remember that it is down': assign(({ context, event }) =>
-      event.type === 'channel.down' ? { up: context.up.filter((c) => c !== event.channel) } : {},
+      event.type === 'channel.down'
+        ? {
+            up: context.up.filter((c) => c !== event.channel),
+            moved: context.moved.filter((c) => c !== event.channel),
+          }
+        : {},
     ),
     'try again soon': raise(
       ({ event }) => ({ type: 'channel.relink', channel: (event as { channel: Address }).channel }),
@@ -188,6 +199,14 @@ export const sessionClientSetup = setup({
       mainCaps,
       tries: {},
     })),
+    'remember that it has moved': assign(({ context, event }) =>
+      event.type === 'channel.switched' ? { moved: [...context.moved, event.channel] } : {},
+    ),
+    'keep it for later': assign(({ context, event }) => ({ heard: [...context.heard, event].slice(0, mostHeard) })),
+    'hear what was kept': enqueueActions(({ context, enqueue }) => {
+      for (const event of context.heard) enqueue.raise(event);
+      enqueue.assign({ moved: [], heard: [] });
+    }),
     /** Channels that had no part in the hand-over among them: they were linked at the source while it went on. */
     'hang up those left behind': enqueueActions(({ context, enqueue }, { switched }: Moved) => {
       for (const channel of context.up.filter((c) => !switched.includes(c))) {
@@ -221,6 +240,8 @@ export const sessionClientSetup = setup({
       enqueue.assign({
         destination,
         up: [],
+        moved: [],
+        heard: [],
         tries: {},
         left: { destination: context.destination, channels: context.up },
       });
@@ -265,6 +286,7 @@ export const sessionClientSetup = setup({
   },
   guards: {
     'it is main': ({ event }) => 'channel' in event && event.channel === mainAddress,
+    'target says it': ({ context, event }) => context.moved.includes('channel' in event ? event.channel : mainAddress),
     'it is still down': ({ context, event }) => 'channel' in event && !context.up.includes(event.channel),
     'it is still let go': ({ context, event }) => 'channel' in event && context.letGo.includes(event.channel),
     'both speak early-link': ({ context }) =>

@@ -7,6 +7,12 @@ import { type Afresh, type Announcement, handover, type Moved, sessionClientSetu
 
 export * from './client-setup.ts';
 
+/** Said of the move that is followed, or by the target of its next one. */
+const ofTheMove = [
+  { guard: 'target says it', actions: 'keep it for later' },
+  { actions: 'pass it on to the hand-over' },
+] as const;
+
 export const sessionClient = sessionClientSetup.createMachine({
   id: 'session/client',
   context: ({ input }) => ({
@@ -16,6 +22,8 @@ export const sessionClient = sessionClientSetup.createMachine({
     mainCaps: [],
     up: [],
     letGo: [],
+    moved: [],
+    heard: [],
     tries: {},
     left: null,
     reason: '',
@@ -151,6 +159,7 @@ export const sessionClient = sessionClientSetup.createMachine({
                   { type: 'live at the target', params: ({ event }) => event.output as Moved },
                   { type: 'hang up those left behind', params: ({ event }) => event.output as Moved },
                   'link at the target what is being linked',
+                  'hear what was kept',
                 ],
               },
               {
@@ -179,16 +188,25 @@ export const sessionClient = sessionClientSetup.createMachine({
             ],
           },
           on: {
-            /** The source has another target in mind; the links to the first one go with the child. */
-            'msg.migrate_begin': { target: 'following', reenter: true },
-            'msg.migrate_begin_seamless': { target: 'following', reenter: true },
-            'msg.migrate_cancel': { actions: 'pass it on to the hand-over' },
-            'msg.migrate_end': { actions: 'pass it on to the hand-over' },
-            'msg.migrate_switch_host': { actions: 'pass it on to the hand-over' },
+            /**
+             * The source has another target in mind; the links to the first one go with the child. A target that has
+             * a move of its own in mind is heard when this one is over (spec §5.3).
+             */
+            'msg.migrate_begin': [
+              { guard: 'target says it', actions: 'keep it for later' },
+              { target: 'following', reenter: true },
+            ],
+            'msg.migrate_begin_seamless': [
+              { guard: 'target says it', actions: 'keep it for later' },
+              { target: 'following', reenter: true },
+            ],
+            'msg.migrate_cancel': ofTheMove,
+            'msg.migrate_end': ofTheMove,
+            'msg.migrate_switch_host': ofTheMove,
+            'channel.left': ofTheMove,
             'msg.init': { actions: ['remember the session', 'pass it on to the hand-over'] },
             'migration.tell': { actions: 'pass it on to the channel' },
-            'channel.left': { actions: 'pass it on to the hand-over' },
-            'channel.switched': { actions: 'pass it on to the hand-over' },
+            'channel.switched': { actions: ['remember that it has moved', 'pass it on to the hand-over'] },
             'channel.down': [
               { guard: 'it is main', actions: 'pass it on to the hand-over' },
               {

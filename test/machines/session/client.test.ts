@@ -375,6 +375,62 @@ describe('a client that is told of a move', () => {
   });
 });
 
+// Spec §5.3: what a target has in mind comes after what is under way.
+describe('a target that is a source already', () => {
+  const half = following.after(switched('main:0'));
+
+  test('is heard when the client has come over: its announcement is followed then', () => {
+    for (const announced of [begin, beginSeamless]) {
+      const kept = half.when(announced);
+      kept.expect({ in: { up: 'following' }, does: [], context: { heard: [announced] } });
+      const next = kept.when(done('migration', gone));
+      next.expect({
+        in: { up: 'following' },
+        does: [begins('migration')],
+        context: { destination: there, attempt: 4, moved: [], heard: [] },
+      });
+    }
+    following
+      .after(switched('display:0'))
+      .when(begin)
+      .expect({ does: [ends('migration'), begins('migration')] });
+  });
+
+  test('is heard in order: what it takes back was never followed for long', () => {
+    for (const word of [cancel, end, switchHost]) {
+      const kept = half.when(begin, word);
+      kept.expect({ does: [] });
+      kept
+        .when(done('migration', gone))
+        .expect({ in: { up: 'following' }, does: [begins('migration'), toHandover(word)], context: { heard: [] } });
+    }
+    half.when(...Array<SessionClientEvent>(9).fill(begin)).expect({ context: { heard: Array(8).fill(begin) } });
+  });
+
+  test('may let a channel go that has come over, and no other', () => {
+    const partly = following.after(switched('display:0'));
+    partly.when(left('inputs:0')).expect({ does: [toHandover(left('inputs:0'))] });
+    const kept = partly.when(left('display:0'));
+    kept.expect({ does: [], context: { heard: [left('display:0')] } });
+    kept.when(done('migration', gone)).expect({ in: { up: 'staying' }, context: { letGo: ['display:0'] } });
+    partly
+      .after(down('display:0'))
+      .when(left('display:0'))
+      .expect({ does: [toHandover(left('display:0'))] });
+  });
+
+  test('is not heard when the client begins afresh', () => {
+    half
+      .after(begin)
+      .when(done('migration', afresh))
+      .expect({
+        in: { 'switching host': 'linking main' },
+        does: [handover('fell-back', 3, all), ...all.map(ends), linking('main:0', 4, 0, there)],
+        context: { moved: [], heard: [] },
+      });
+  });
+});
+
 describe('a hand-over ends', () => {
   const atTarget = following.when(done('migration', gone));
 

@@ -295,13 +295,11 @@ describe('a client that came ahead of the guest', () => {
 
   test('has not gone back when it arrives on main after all, or links again', () => {
     const alone = parked.after(lost('display:0', 'link:2'));
-    alone
-      .when(done('target', { outcome: 'arrived', scheme: 'semi-seamless' }))
-      .expect({
-        in: { serving: 'staying' },
-        does: [toParent('session.arrived', { scheme: 'semi-seamless' })],
-        waits: [],
-      });
+    alone.when(done('target', { outcome: 'arrived', scheme: 'semi-seamless' })).expect({
+      in: { serving: 'staying' },
+      does: [toParent('session.arrived', { scheme: 'semi-seamless' })],
+      waits: [],
+    });
     alone
       .after(asks('display:0', 'link:4'), linked('display:0', 'link:4'))
       .expect({ in: { arriving: 'in company' }, waits: [] });
