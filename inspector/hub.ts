@@ -43,6 +43,16 @@ export const hubLimits: HubLimits = {
   chunk: 1_500,
 };
 
+/** A journal is there as a whole, and nobody waits for what reads it. */
+const journalLimits: Partial<HubLimits> = {
+  records: 400_000,
+  messages: 400_000,
+  bytes: 128 * 1024 * 1024,
+  stopped: 20_000,
+  gone: 1_000,
+  chunk: 10_000,
+};
+
 export interface HubOptions {
   /** What the page calls itself. */
   readonly name?: string;
@@ -99,7 +109,7 @@ export class Hub {
     this.controls = options.controls ?? [];
     this.onControl = options.onControl;
     this.secrets = options.secrets ?? false;
-    this.limits = { ...hubLimits, ...options.limits };
+    this.limits = { ...hubLimits, ...(this.mode === 'journal' ? journalLimits : {}), ...options.limits };
     this.now = options.now ?? (() => performance.timeOrigin + performance.now());
     this.store = new RecordStore(this.limits);
     this.roster = new Roster({

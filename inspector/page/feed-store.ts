@@ -19,8 +19,8 @@ import type {
 import { partyOf } from '../feed.ts';
 import { HandoverBook } from '../handover-book.ts';
 
-/** Records that are kept; when there are more, the oldest `spare` go at once. */
-const most = 30_000;
+/** Records that are kept: of a live program, and of a journal. When there are more, the oldest `spare` go at once. */
+const most = { live: 30_000, journal: 800_000 } as const;
 const spare = 5_000;
 /** Small pictures that are kept of each party: a few seconds to look back. */
 const mostPictures = 40;
@@ -40,6 +40,10 @@ export class FeedStore {
   offset = 0;
   /** Everything that the hub still has is here. */
   complete = false;
+  /** Goes up whenever records come or go. */
+  revision = 0;
+  /** Older records that have come while there are more to come. */
+  private older: FeedRecord[][] = [];
   private snapshots = new Map<string, SnapshotRecord[]>();
   private readonly charts = new Map<string, ChartDefinition>();
   private readonly graphs = new Map<string, ChartGraph | string>();
@@ -141,6 +145,7 @@ export class FeedStore {
     this.charts.clear();
     this.graphs.clear();
     this.complete = false;
+    this.older = [];
     this.learn(hello);
     this.records = [...hello.records];
     this.index();
@@ -174,6 +179,7 @@ export class FeedStore {
   private add(record: FeedRecord): void {
     // What a hello brought may come once more in the batch after it.
     if (record.seq <= (this.records.at(-1)?.seq ?? 0)) return;
+    this.revision++;
     this.records.push(record);
     this.note(record);
   }
@@ -187,19 +193,32 @@ export class FeedStore {
   }
 
   private prepend(older: readonly FeedRecord[], before: number, end: boolean): number | undefined {
-    // The present snapshots of a hello may be among what comes now.
-    const known = new Set(this.records.flatMap((record) => (record.seq < before ? record.seq : [])));
-    const fresh = older.filter((record) => !known.has(record.seq));
-    this.records = [...fresh, ...this.records].sort((a, b) => a.seq - b.seq);
-    this.complete = end || older.length === 0 || this.records.length >= most - spare;
+    this.older.push([...older]);
+    const count = this.older.reduce((sum, part) => sum + part.length, this.records.length);
+    this.complete = end || older.length === 0 || count >= most[this.mode] - spare;
     if (!this.complete) return older[0]?.seq;
-    this.index();
+    this.joinOlder(before);
     return undefined;
   }
 
+  /** Puts what came piece by piece, newest first, before what is here. */
+  private joinOlder(before: number): void {
+    const parts = this.older.reverse().flat();
+    this.older = [];
+    // The present snapshots of a hello may be among what has come since.
+    const known = new Set(parts.map((record) => record.seq));
+    const present = this.records.filter((record) => !known.has(record.seq));
+    const last = parts.at(-1)?.seq ?? before;
+    const early = present.filter((record) => record.seq <= last);
+    const rest = early.length === 0 ? present : present.filter((record) => record.seq > last);
+    this.records = [...(early.length === 0 ? parts : [...early, ...parts].sort((a, b) => a.seq - b.seq)), ...rest];
+    this.index();
+  }
+
   private trim(): void {
-    if (this.records.length <= most) return;
-    const gone = this.records.splice(0, this.records.length - most + spare);
+    if (this.records.length <= most[this.mode]) return;
+    this.revision++;
+    const gone = this.records.splice(0, this.records.length - most[this.mode] + spare);
     const last = gone.at(-1)?.seq ?? 0;
     for (const list of this.snapshots.values()) {
       // The newest one that is gone still says where the actor was when what is left begins.
@@ -209,6 +228,7 @@ export class FeedStore {
   }
 
   private index(): void {
+    this.revision++;
     this.snapshots = new Map();
     this.handovers = new HandoverBook();
     for (const party of this.parties.values()) this.handovers.party(party);

@@ -230,3 +230,22 @@ test('figures read well', () => {
   expect([0, 999, 34_200, 10_400_000].map(bytes)).toEqual(['0 B', '999 B', '34.2 kB', '10.4 MB']);
   expect(count(1_234_567)).toBe('1\u202f234\u202f567');
 });
+
+test('a journal of a long session is there as a whole, and quickly', () => {
+  const hub = new Hub({ mode: 'journal' });
+  hub.party({ id: 'p', side: 'client', name: 'p', addresses: [] });
+  hub.actor('p/a', undefined, start);
+  hub.snapshot('p/a', { status: 'active', value: 'first' }, 'x', start);
+  const tap = hub.tap({ actor: 'p/display:0', channel: 'display:0', side: 'client', peer: '' }, () => start + 1);
+  for (let i = 0; i < 120_000; i++) tap.message('in', 304, new Uint8Array(8));
+  const begun = performance.now();
+  const { store, link } = pageOf(hub);
+  expect(performance.now() - begun).toBeLessThan(5_000);
+  expect(store.complete).toBe(true);
+  expect(store.records).toHaveLength(120_001);
+  expect(store.records.every((record, i) => i === 0 || record.seq > store.records[i - 1]!.seq)).toBe(true);
+  expect(store.snapshotsAt('p/a', Number.POSITIVE_INFINITY).now).toMatchObject({ value: 'first' });
+  expect(store.skipped.messages).toBe(0);
+  link.close();
+  hub.close();
+});

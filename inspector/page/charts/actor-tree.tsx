@@ -83,7 +83,7 @@ export function ActorTree() {
         row={(i) => <TreeRow key={rows[i]!.id} row={rows[i]!} onToggle={toggle} />}
       />
       <p class="quiet foot">
-        {count(rows.length)} shown of {count(store.actors.size)} actors
+        {count(rows.filter((row) => row.actor !== undefined).length)} shown of {count(store.actors.size)} actors
       </p>
     </nav>
   );

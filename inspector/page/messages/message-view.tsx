@@ -18,10 +18,12 @@ const kindTitles: Record<KindName, string> = {
 };
 
 export function MessageView() {
-  const page = usePage();
-  const { store, state } = page;
+  const { store, state } = usePage();
   const { filter } = state;
-  const records = useMemo(() => store.records.filter((record) => passes(record, filter)), [page.version, filter]);
+  const records = useMemo(
+    () => store.records.filter((record) => passes(record, filter)),
+    [store.records, store.revision, filter],
+  );
   const chosen = state.chosen === undefined ? undefined : store.record(state.chosen);
   return (
     <div class="messages">
