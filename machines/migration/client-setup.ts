@@ -202,6 +202,7 @@ export const migrationClientSetup = setup({
     'it is linked at the target': ({ context, event }) => 'channel' in event && isLinked(context, event.channel),
     'every channel is linked': ({ context }) => context.channels.every((channel) => isLinked(context, channel)),
     'some channel has left': ({ context }) => context.left.length > 0,
+    'main has left': ({ context }) => context.left.includes(mainAddress),
     'main has switched': ({ context }) => context.switched.includes(mainAddress),
     'every channel has switched': ({ context }) =>
       context.channels.every((channel) => context.switched.includes(channel)),

@@ -131,11 +131,15 @@ export const migrationClient = migrationClientSetup.createMachine({
         },
       },
     },
-    /** The target is gone, the source is not: stay with it until it says how the move went. */
+    /**
+     * The target is gone, the source is not: stay with it until it says how the move went. Main hears that there is another
+     * target before it is let go; other channels may be let go before (early-link).
+     */
     'target lost': {
+      always: { guard: 'main has left', target: 'begun afresh' },
       on: {
         'msg.migrate_end': 'begun afresh',
-        'channel.left': 'begun afresh',
+        'channel.left': { actions: 'remember who left' },
         'msg.migrate_cancel': 'cancelled',
         'msg.migrate_switch_host': 'overtaken',
         'channel.down': [{ guard: 'it is main', target: 'begun afresh' }, { actions: 'forget a channel' }],
@@ -156,7 +160,14 @@ export const migrationClient = migrationClientSetup.createMachine({
         'channel.left': { guard: 'it is linked at the target', actions: ['remember who left', 'lead it over'] },
         'channel.switched': { actions: 'remember who switched' },
         /** Main cannot go over; another channel whose link is gone is linked again when all is over. */
-        'link.lost': { guard: 'it is main', target: 'begun afresh' },
+        'link.lost': {
+          guard: 'it is main',
+          target: 'target lost',
+          actions: [
+            { type: 'remember the reason', params: { reason: 'the target hung up' } },
+            { type: 'report', params: { phase: 'failed' } },
+          ],
+        },
         /** A channel may be let go to another target (early-link) before main has heard of that. */
         'msg.migrate_switch_host': 'overtaken',
         'channel.down': [{ guard: 'it is main', target: 'begun afresh' }, { actions: 'forget a channel' }],
@@ -183,7 +194,7 @@ export const migrationClient = migrationClientSetup.createMachine({
     refused: {
       entry: ['answer that it cannot link', { type: 'report', params: { phase: 'failed' } }],
       always: [
-        { guard: 'some channel has left', target: 'begun afresh' },
+        { guard: 'some channel has left', target: 'target lost' },
         { guard: 'scheme is early-link', target: 'target lost' },
         { target: 'stayed' },
       ],

@@ -266,16 +266,21 @@ describe('a target that cannot be linked', () => {
   test('is not answered on an early link: the end is awaited, and begun there afresh', () => {
     const refused = resolved('early-link').when(linkFailed('main:0'));
     refused.expect({ in: 'target lost', does: [failing('main:0: refused', 'early-link')], waits: [] });
-    refused.when(left('display:0')).expect({ ...afresh(), does: links('main:0') });
+    refused.when(left('display:0')).expect({ in: 'target lost' });
+    refused.when(left('display:0'), left('main:0')).expect({ ...afresh(), does: links('main:0') });
     refused.when(cancel).expect({
       ...stays,
       does: [report('cancelled', 'early-link', { reason: 'main:0: refused' }), ...links('main:0')],
     });
   });
 
-  test('is begun afresh if the source has let a channel go already', () => {
+  // Main hears first if the guest has gone elsewhere meanwhile; another channel may be let go before that.
+  test('is begun afresh if the source has let main go already, and not before', () => {
+    const hanging = resolved('semi-seamless').after(up('main:0'), left('display:0')).when(linkFailed('inputs:0'));
+    hanging.expect({ in: 'target lost', does: [connectError, failing('inputs:0: refused')], waits: [] });
+    hanging.when(left('main:0')).expect({ ...afresh(), does: allLinks });
     resolved('semi-seamless')
-      .after(up('main:0'), left('display:0'))
+      .after(up('main:0'), left('main:0'))
       .when(linkFailed('inputs:0'))
       .expect({ ...afresh(), does: [connectError, failing('inputs:0: refused'), ...allLinks] });
   });
@@ -451,7 +456,8 @@ describe('a target that is lost after it was linked', () => {
     stranded.expect({ in: 'target lost', does: [report('failed', scheme, { reason })], waits: [] });
     stranded.when(cancel).expect({ ...stays, does: [report('cancelled', scheme, { reason }), ...running(scheme)] });
     stranded.when(end).expect({ ...afresh(), does: running(scheme) });
-    stranded.when(left('display:0')).expect({ ...afresh(), does: running(scheme) });
+    stranded.when(left('display:0')).expect({ in: 'target lost' });
+    stranded.when(left('main:0')).expect({ ...afresh(), does: running(scheme) });
     stranded.when(down('display:0')).expect({ in: 'target lost' });
     stranded.when(down('main:0')).expect({ ...afresh(), does: running(scheme) });
   });
@@ -460,7 +466,20 @@ describe('a target that is lost after it was linked', () => {
     'is gone to afresh when main has nothing left to go over to, and some channels have gone (%s)',
     (scheme) => {
       const going = linkedBy[scheme].after(left('display:0'), switched('display:0'));
-      going.when(lost('main:0')).expect({ ...afresh(), does: running(scheme) });
+      const stranded = going.when(lost('main:0'));
+      stranded.expect({
+        in: 'target lost',
+        does: [report('failed', scheme, { reason: 'the target hung up' })],
+        waits: [],
+      });
+      stranded.when(left('main:0')).expect({ ...afresh(), does: running(scheme) });
+      going
+        .after(left('main:0'))
+        .when(lost('main:0'))
+        .expect({
+          ...afresh(),
+          does: [report('failed', scheme, { reason: 'the target hung up' }), ...running(scheme)],
+        });
       going.when(lost('inputs:0')).expect({ in: 'switching' });
     },
   );
