@@ -2,6 +2,12 @@
  * The public API for Node: a server, a client, what a server can show, and what charts and messages look like to tools.
  * What is not exported here may change without a word. Does nothing when it is imported.
  */
+
+export { EngineWatch } from '../inspector/engine-watch.ts';
+export { Hub, type HubOptions } from '../inspector/hub.ts';
+export { type Join, joinInspector } from '../inspector/join.ts';
+export { type InspectOptions, type Inspector, inspect } from '../inspector/serve.ts';
+export { xstateTap } from '../inspector/xstate-tap.ts';
 export {
   type Address,
   type Destination,
@@ -30,10 +36,17 @@ export { type Picture, Screen } from './client/surface.ts';
 export { type ConnectOptions, connect } from './connect.ts';
 export { type Clock, wallClock } from './engine/clock.ts';
 export { type Effect, type Fold, fold, type Step } from './engine/fold.ts';
+export { type ReplayStep, replay } from './engine/replay.ts';
+export { type Mismatch, type Report, verify } from './engine/verify.ts';
+export { type StreamReport, verifyStream } from './engine/verify-stream.ts';
 export { LinkError, SumacError, UsageError, WireError, type WireFault } from './errors.ts';
+export { JournalError, type JournalFault } from './journal/error.ts';
 export type { Journal, ReadableJournal } from './journal/journal.ts';
 export { MemoryJournal } from './journal/memory.ts';
-export type { JournalRecord } from './journal/record.ts';
+export { findStream, readStream } from './journal/read.ts';
+export { type JournalRecord, LeftOut } from './journal/record.ts';
+export type { Store, StreamHead } from './journal/store.ts';
+export { type Journals, type OpenJournalOptions, openJournal, openStore } from './open-journal.ts';
 export * as protocol from './protocol/index.ts';
 export type { ConnectionEvent, OpenConnection, Peer } from './server/connections.ts';
 export { createServer, Server, type ServerEvent, type ServerOptions } from './server/server.ts';

@@ -231,9 +231,9 @@ export class ChannelHost implements Host {
     }
   }
 
-  watched(by: (channel: string, side: Side) => ChannelWatch): void {
-    this.watch = by(this.channel, this.side);
-    if (this.pipe !== undefined) this.watch.over(this.link!, this.pipe.peer);
+  watched(by: ((channel: string, side: Side) => ChannelWatch) | undefined): void {
+    this.watch = by?.(this.channel, this.side);
+    if (this.pipe !== undefined && this.watch !== undefined) this.watch.over(this.link!, this.pipe.peer);
   }
 
   end(): void {

@@ -21,7 +21,7 @@ export interface Host {
   /** The chart has ended. */
   end(): void;
   /** A channel's host: somebody wants to see its messages. */
-  watched?(by: (channel: string, side: Side) => ChannelWatch): void;
+  watched?(by: ((channel: string, side: Side) => ChannelWatch) | undefined): void;
 }
 
 export interface Born {
@@ -124,7 +124,10 @@ export class System {
   /** Tells `watch` all that happens from now on, and first what there is already. */
   watch(watch: Watch | undefined): void {
     this.watching = watch;
-    if (watch === undefined) return;
+    if (watch === undefined) {
+      for (const host of this.hosts.values()) host.watched?.(undefined);
+      return;
+    }
     for (const [actor, host] of this.hosts) {
       const address = this.addressOf(actor);
       watch.born(address, this.charts.get(actor)!);
@@ -219,6 +222,7 @@ export class System {
       if (!this.addressOf(actor).startsWith(`${address}/`)) continue;
       this.hosts.delete(actor);
       this.charts.delete(actor);
+      this.watching?.ended(this.addressOf(actor));
       host.end();
     }
   }
@@ -235,7 +239,8 @@ export class System {
   }
 
   private stepped(actor: AnyActorRef, event: AnyEventObject, snapshot: unknown): void {
-    if (this.hosts.has(actor)) this.watching?.stepped(this.addressOf(actor), event, snapshot);
+    // A chart's last step is told when it has ended already.
+    if (this.addresses.has(actor)) this.watching?.stepped(this.addressOf(actor), event, snapshot);
   }
 
   private record(actor: AnyActorRef, event: AnyEventObject): void {
