@@ -8,6 +8,7 @@ import { connect as openClient } from '../connect.ts';
 import { SumacError, UsageError } from '../errors.ts';
 import { clientJson, clientSentence, explainReason } from './client-lines.ts';
 import { inspectFlags, openInspection } from './inspector.ts';
+import { journalFlags, openJournals } from './journal-flags.ts';
 import { checkWritable, settle, takePicture, undrawnLines, writePicture } from './picture-file.ts';
 import { Microphone, readSound, SoundRecorder } from './sound-file.ts';
 import { bothAllow, channelsFlag, readTarget, targetAbout, targetFlags } from './target.ts';
@@ -18,6 +19,7 @@ import { flag, toggle, type Values, verb } from './verb.ts';
 const flags = {
   ...targetFlags,
   ...inspectFlags,
+  ...journalFlags,
   json: toggle('One line of JSON for each event instead of sentences; `at` is milliseconds since the start.'),
   for: flag('DURATION', duration, 'Ends after so long, such as 500ms, 10s or 2m.'),
   until: flag(
@@ -72,10 +74,16 @@ async function run(values: Values<typeof flags>, [word]: readonly string[], term
   const recorder = record === undefined ? undefined : new SoundRecorder(record);
   let session: Session | undefined;
   let microphone: Microphone | undefined;
+  let broken: SumacError | undefined;
+  const journals = await openJournals(values, terminal, (error) => {
+    broken = error;
+    session?.finish('stopped');
+  });
   const inspection = await openInspection(values, (line) => terminal.err(plain(line)));
   try {
     const client = openClient({
       ...target.options,
+      journal: journals?.journal(),
       channels,
       schemes: values.schemes,
       rawSound: values['raw-sound'],
@@ -83,6 +91,7 @@ async function run(values: Values<typeof flags>, [word]: readonly string[], term
     });
     inspection?.client(target.name, client);
     if (inspection?.url !== undefined) terminal.err(`inspector: ${inspection.url}`);
+    if (journals !== undefined) terminal.err(`journal: ${plain(journals.place)}`);
     session = new Session(client, values, terminal);
     recorder?.follow(client.playback.played);
     if (sound !== undefined) microphone = new Microphone(client.record, sound);
@@ -91,7 +100,7 @@ async function run(values: Values<typeof flags>, [word]: readonly string[], term
     session.close();
     recorder?.close();
     if (recorder !== undefined) tellRecording(recorder, values, terminal);
-    const failure = session.failure(target.name);
+    const failure = broken ?? session.failure(target.name);
     const wrote = screenshot === undefined || session.writePicture(screenshot);
     if (failure !== undefined) throw failure;
     if (!wrote) throw new SumacError('picture', 'There was no picture to write');
@@ -101,6 +110,7 @@ async function run(values: Values<typeof flags>, [word]: readonly string[], term
     session?.close();
     recorder?.close();
     await inspection?.close();
+    await journals?.close();
   }
 }
 
@@ -208,7 +218,7 @@ class Session {
     if (until === event.event && (event.event !== 'handover' || event.phase === 'switched')) this.finish('reached');
   }
 
-  private finish(ending: Ending): void {
+  finish(ending: Ending): void {
     if (this.ending !== undefined) return;
     this.ending = ending;
     this.end();

@@ -6,6 +6,7 @@ import { createServer as createPlainServer, type Server as PlainServer } from 'n
 import type { Destination, Scheme } from '../../machines/contract.ts';
 import { type Client, connect } from '../client/client.ts';
 import { wallClock } from '../engine/clock.ts';
+import type { Journals } from '../open-journal.ts';
 import { createServer, type Server } from '../server/server.ts';
 import { createTestCard, type TestCard } from '../sources/test-card.ts';
 import { dialTcp } from '../transport/tcp.ts';
@@ -28,20 +29,24 @@ export class Stage {
   /** Milliseconds that the next connections wait before they are made. */
   linkDelay = 0;
   private readonly log: (line: string) => void;
+  private readonly journals: Journals | undefined;
+  private clients = 0;
 
-  private constructor(houses: readonly [House, House], log: (line: string) => void) {
+  private constructor(houses: readonly [House, House], log: (line: string) => void, journals: Journals | undefined) {
     this.houses = houses;
+    this.journals = journals;
     this.home = houses[0];
     this.log = log;
     this.home.card.run();
   }
 
-  static async open(log: (line: string) => void): Promise<Stage> {
+  static async open(log: (line: string) => void, journals?: Journals): Promise<Stage> {
     const house = async (name: string): Promise<House> => {
       const server = await createServer({
         host: '127.0.0.1',
         port: 0,
         name,
+        journal: journals?.journal(name),
         schemes: ['seamless', 'early-link', 'semi-seamless', 'switch-host'],
         log: (line) => log(`${name}: ${line}`),
       });
@@ -49,7 +54,7 @@ export class Stage {
       card.plug(server);
       return { name, server, card };
     };
-    return new Stage([await house('one'), await house('two')], log);
+    return new Stage([await house('one'), await house('two')], log, journals);
   }
 
   get away(): House {
@@ -59,6 +64,7 @@ export class Stage {
   client(schemes: readonly Scheme[]): Client {
     return connect({
       destination: addressOf(this.home),
+      journal: this.journals?.journal(`viewer-${++this.clients}`),
       schemes,
       dial: async (destination, _secure, signal) => {
         if (this.linkDelay > 0) await new Promise((resolve) => setTimeout(resolve, this.linkDelay));

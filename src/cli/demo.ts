@@ -2,15 +2,22 @@
  * The main job: a client of ours follows a guest that moves between two servers, back and forth, for as long as you watch; or
  * each kind of hand-over once. After every move the picture at the client must be the guest's own, byte for byte.
  */
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Scheme } from '../../machines/contract.ts';
 import type { Client } from '../client/client.ts';
 import { type Act, allUp, cancelled, misled, moved } from './demo-acts.ts';
 import { addressOf, Stage } from './demo-stage.ts';
 import { Wishes } from './demo-wishes.ts';
 import { type Inspection, inspectFlags, openInspection } from './inspector.ts';
+import { journalFlags, openJournals } from './journal-flags.ts';
 import { jsonLine, type Terminal } from './terminal.ts';
 import * as values from './values.ts';
 import { flag, toggle, verb } from './verb.ts';
+
+/** Bytes of a journal that nobody asked for. */
+const most = 2 ** 30;
 
 export const demo = verb({
   name: 'demo',
@@ -23,6 +30,7 @@ export const demo = verb({
     once: toggle('Does each kind of hand-over once and ends: with 0, or with 1 if one went wrong.'),
     json: toggle('Prints a JSON object a line.'),
     ...inspectFlags,
+    ...journalFlags,
     every: flag('DURATION', values.duration, 'How long the guest stays in one place. Default 3s.'),
   },
   examples: [
@@ -31,7 +39,19 @@ export const demo = verb({
   ],
   async run({ once, json, every, ...choice }, _words, terminal) {
     const say = (what: object, line: string) => terminal.out(json ? jsonLine(what) : line);
-    const stage = await Stage.open((line) => terminal.err(line));
+    // Where nobody says, what has been seen once can be looked at again, but it must not fill the disk.
+    const chosen =
+      choice.journal === undefined
+        ? {
+            ...choice,
+            journal: mkdtempSync(join(tmpdir(), 'sumac-journal-')),
+            'journal-max': choice['journal-max'] ?? most,
+          }
+        : choice;
+    const broken = new AbortController();
+    const journals = await openJournals(chosen, terminal, (error) => broken.abort(error));
+    const stopped = AbortSignal.any([terminal.stopped, broken.signal]);
+    const stage = await Stage.open((line) => terminal.err(line), journals);
     const wishes = new Wishes();
     const client = once ? undefined : stage.client(usual);
     let inspection: Inspection | undefined;
@@ -51,13 +71,20 @@ export const demo = verb({
         const { url } = inspection ?? {};
         if (url !== undefined) say({ event: 'inspector', url }, `inspect it at:  ${url}`);
       }
+      if (journals !== undefined) {
+        say({ event: 'journal', place: journals.place }, `journal in:     ${journals.place}`);
+      }
       const tell = (act: Act) => say({ event: 'handover', ...act }, lineOf(act));
-      if (once) return await eachOnce(stage, tell);
-      return await backAndForth(stage, client!, tell, every ?? 3_000, wishes, terminal);
+      const code = once
+        ? await eachOnce(stage, tell)
+        : await backAndForth(stage, client!, tell, every ?? 3_000, wishes, { ...terminal, stopped });
+      if (broken.signal.aborted) throw broken.signal.reason;
+      return code;
     } finally {
       client?.close();
       await inspection?.close();
       await stage.close();
+      await journals?.close();
     }
   },
 });

@@ -7,11 +7,12 @@ import { isIP } from 'node:net';
 import { merge } from 'rxjs';
 import { filter, map } from 'rxjs/operators';
 import { schemes as allSchemes, type Scheme } from '../../machines/contract.ts';
-import { UsageError } from '../errors.ts';
+import { type SumacError, UsageError } from '../errors.ts';
 import { formatAddress } from '../qmp/address.ts';
 import { imageCompressions, wanCompressions } from '../server/picture-encoder.ts';
 import type { Server } from '../server/server.ts';
 import { inspectFlags, openInspection } from './inspector.ts';
+import { journalFlags, openJournals } from './journal-flags.ts';
 import { type HostEvent, hostJson, hostSentence, isOfGuest } from './server-lines.ts';
 import { readText } from './target.ts';
 import { jsonLine, plain, type Terminal } from './terminal.ts';
@@ -58,6 +59,7 @@ const flags = {
   schemes: flag('LIST', schemes, 'Hand-over schemes, best first. Default seamless,semi-seamless,switch-host.'),
   seamless: flag('on|off', onOff, 'off takes seamless out of the schemes. Default on.'),
   ...inspectFlags,
+  ...journalFlags,
   json: toggle('One line of JSON for each event instead of sentences; `at` is milliseconds since the start.'),
 } as const;
 
@@ -102,7 +104,13 @@ async function run(values: Values<typeof flags>, _words: readonly string[], term
     if (terminal.stopped.aborted) resolve();
     terminal.stopped.addEventListener('abort', () => resolve(), { once: true });
   });
+  let failure: SumacError | undefined;
+  const journals = await openJournals(values, terminal, (error) => {
+    failure = error;
+    quit();
+  });
   const host = await createTestCardHost({
+    journal: journals?.journal(),
     host: addr,
     port: plainPort,
     tlsPort: values['tls-port'],
@@ -123,9 +131,13 @@ async function run(values: Values<typeof flags>, _words: readonly string[], term
     moveMs: values['migrate-ms'],
     onQuit: quit,
     log: (line) => tell({ event: 'log', line }),
+  }).catch(async (error) => {
+    await journals?.close().catch(() => {});
+    throw error;
   });
   const inspection = await openInspection(values, (line) => terminal.err(plain(line))).catch(async (error) => {
     await host.close();
+    await journals?.close().catch(() => {});
     throw error;
   });
   inspection?.server(values.name ?? 'sumac', host.server);
@@ -148,11 +160,14 @@ async function run(values: Values<typeof flags>, _words: readonly string[], term
       terminal.err(`sumac: everybody who reaches ${plain(addr)} may connect: there is no password`);
     }
     if (inspection?.url !== undefined) terminal.err(`inspector: ${inspection.url}`);
+    if (journals !== undefined) terminal.err(`journal: ${plain(journals.place)}`);
     await ended;
+    if (failure !== undefined) throw failure;
     return 0;
   } finally {
     await inspection?.close();
     await host.close();
+    await journals?.close();
   }
 }
 

@@ -24,7 +24,7 @@ export interface Verb<F extends Flags = any> {
   readonly name: string;
   /** One line for the list of verbs. */
   readonly summary: string;
-  /** Names of the words besides flags, all of them needed: `['URI', 'FILE.png']`. */
+  /** Names of the words besides flags: `['URI', 'FILE.png']`. Those in brackets, `'[SESSION]'`, may be left out. */
   readonly words: readonly string[];
   readonly flags: F;
   /** Paragraphs between the usage and the flags. */
@@ -60,7 +60,8 @@ export function readArguments<F extends Flags>(
   }
   if (words.length > wanted.length)
     throw new UsageError(`${JSON.stringify(words[wanted.length])} is one word too many`);
-  if (words.length < wanted.length) {
+  const needed = wanted.filter((word) => !word.startsWith('['));
+  if (words.length < needed.length) {
     throw new UsageError(`${wanted[words.length]} is missing: sumac ${[name, ...wanted].join(' ')}`);
   }
   return { values: values as Values<F>, words };

@@ -26,4 +26,12 @@ export const verbs: Readonly<Record<string, VerbEntry>> = {
     summary: 'One picture of a SPICE server, as a PNG file',
     load: async () => (await import('./screenshot.ts')).screenshot,
   },
+  journal: {
+    summary: 'Journals of sessions: lists, shows and proves them, and writes them as packets for Wireshark',
+    load: async () => (await import('./journal.ts')).journal,
+  },
+  replay: {
+    summary: 'A moment of a recorded session: its picture, and where its charts were',
+    load: async () => (await import('./replay.ts')).replay,
+  },
 };

@@ -4,11 +4,8 @@
  * changes what it is handed, and whatever it cannot read on a channel that may hold secrets, it leaves out.
  */
 import { type Entry, LeftOut, type LeftRange } from '../journal/record.ts';
-import { CommonCap, hasCap } from '../protocol/capabilities.ts';
 import { type Channel, channels, fullHeaderSize, miniHeaderSize, type Side } from '../protocol/index.ts';
-import { linkHeaderSize, ticketSize } from '../protocol/link.ts';
-import { ByteQueue } from './byte-queue.ts';
-import { readMess } from './link-stage.ts';
+import { StageLength, type StagePiece } from './stage-length.ts';
 
 type WireEntry = Extract<Entry, { kind: 'wire' }>;
 type EventEntry = Extract<Entry, { kind: 'event' }>;
@@ -29,8 +26,8 @@ type Reading =
       framing: Framing | undefined;
       mini: boolean;
     }
-  | { readonly kind: 'client link'; readonly keeps: boolean; stage: LinkStage }
-  | { readonly kind: 'server link'; stage: LinkStage };
+  /** `keeps`: messages of its channel that come before the channel reads them are no secret. */
+  | { readonly kind: 'link'; readonly side: Side; readonly keeps: boolean; stage: StageLength };
 
 /** Redacts the entries of one journal, in their order. */
 export class Redactor {
@@ -71,7 +68,7 @@ export class Redactor {
     const reading = this.reading.get(actor);
     if (reading === undefined) return entry;
     if (event.type === 'link.ticket') return { ...entry, event: { ...event, ticket: leftOut('ticket', event.ticket) } };
-    if (reading.kind === 'server link') return entry;
+    if (reading.kind === 'link' && reading.side === 'server') return entry;
     const { output } = event;
     if (output instanceof Uint8Array) {
       const isTicket = reading.kind !== 'channel';
@@ -87,9 +84,8 @@ export class Redactor {
     const { actor, command } = entry;
     const reading = this.reading.get(actor);
     if (reading === undefined) return entry;
-    if (command.type === 'link.send_mess' && reading.kind === 'client link') {
-      reading.stage = new ClientStage(reading.keeps);
-    }
+    // A client may dial twice: the second time because the server wants a secured link.
+    if (command.type === 'link.send_mess' && reading.kind === 'link') reading.stage = new StageLength('client');
     if (command.type === 'link.send_ticket') {
       this.ticketOf = actor;
       return { ...entry, command: { ...command, ticket: leftOut('ticket', command.ticket) } };
@@ -117,7 +113,7 @@ export class Redactor {
       const what = secretOf(reading.channel, reading.side, 'out', bytes[at]! | (bytes[at + 1]! << 8));
       return what === undefined || bytes.length <= size ? [] : [{ at: size, size: bytes.length - size, what }];
     }
-    if (direction === 'in') return reading.stage.push(bytes);
+    if (direction === 'in') return secretsOfStage(reading.stage.push(bytes), bytes.length, reading.keeps);
     if (this.ticketOf !== actor) return [];
     this.ticketOf = undefined;
     return everything(bytes, 'ticket');
@@ -130,12 +126,8 @@ export class Redactor {
     if (word === 'link') {
       const channel = (input as { channel?: string } | undefined)?.channel ?? '';
       const keeps = !Object.hasOwn(secretMessages, channel.slice(0, channel.indexOf(':')));
-      this.reading.set(
-        actor,
-        side === 'server'
-          ? { kind: 'server link', stage: new ServerStage() }
-          : { kind: 'client link', keeps, stage: new ClientStage(keeps) },
-      );
+      // A server does not know yet which channel it will be.
+      this.reading.set(actor, { kind: 'link', side, keeps: side === 'client' && keeps, stage: new StageLength(side) });
     } else if (Object.hasOwn(secretMessages, word)) {
       const channel = channels[word as keyof typeof channels];
       this.reading.set(actor, { kind: 'channel', channel, side, framing: undefined, mini: true });
@@ -150,6 +142,12 @@ const withoutData = (body: unknown): object => {
   const { data, ...rest } = body as { data?: unknown };
   return { ...rest, data: leftOut('migrate data', data) };
 };
+
+function secretsOfStage({ size, ticket }: StagePiece, all: number, keeps: boolean): readonly LeftRange[] {
+  const left: LeftRange[] = ticket === undefined ? [] : [{ ...ticket, what: 'ticket' }];
+  if (size < all && !keeps) left.push({ at: size, size: all - size, what: 'messages, which the channel has too' });
+  return left;
+}
 
 const everything = (bytes: Uint8Array, what: string): readonly LeftRange[] => [{ at: 0, size: bytes.length, what }];
 
@@ -197,70 +195,5 @@ class Framing {
       this.body = view.getUint32(this.numberAt + 2, true);
     }
     return left;
-  }
-}
-
-/** What comes in while a link is made; behind it may come messages of the channel already. */
-interface LinkStage {
-  push(bytes: Uint8Array): readonly LeftRange[];
-}
-
-class ServerStage implements LinkStage {
-  private readonly queue = new ByteQueue();
-  /** Bytes up to the ticket; undefined while the link message is not all there. */
-  private before: number | undefined;
-  private ticket = ticketSize;
-
-  push(bytes: Uint8Array): readonly LeftRange[] {
-    let at = 0;
-    if (this.before === undefined) {
-      this.queue.push(bytes);
-      try {
-        const mess = readMess(this.queue);
-        if (mess === undefined) return [];
-        at = bytes.length - this.queue.takeAll().length;
-        this.before = hasCap(mess.commonCaps, CommonCap.authSelection) ? 4 : 0;
-      } catch {
-        // The link is refused. Whatever else comes is nobody's.
-        this.before = Number.POSITIVE_INFINITY;
-        return [];
-      }
-    }
-    const skipped = Math.min(this.before, bytes.length - at);
-    this.before -= skipped;
-    at += skipped;
-    const left: LeftRange[] = [];
-    const size = Math.min(this.ticket, bytes.length - at);
-    if (size > 0) left.push({ at, size, what: 'ticket' });
-    this.ticket -= size;
-    at += size;
-    if (at < bytes.length) left.push({ at, size: bytes.length - at, what: 'messages, which the channel has too' });
-    return left;
-  }
-}
-
-class ClientStage implements LinkStage {
-  private readonly keeps: boolean;
-  private readonly header = new Uint8Array(linkHeaderSize);
-  private fill = 0;
-  /** Bytes of the reply behind its header and of the result. */
-  private rest: number | undefined;
-
-  constructor(keeps: boolean) {
-    this.keeps = keeps;
-  }
-
-  push(bytes: Uint8Array): readonly LeftRange[] {
-    let at = 0;
-    while (this.rest === undefined && at < bytes.length) {
-      this.header[this.fill++] = bytes[at++]!;
-      if (this.fill === linkHeaderSize) this.rest = new DataView(this.header.buffer).getUint32(12, true) + 4;
-    }
-    const stage = Math.min(this.rest ?? 0, bytes.length - at);
-    this.rest = this.rest === undefined ? undefined : this.rest - stage;
-    at += stage;
-    return this.keeps || at >= bytes.length
-      ? []
-      : [{ at, size: bytes.length - at, what: 'messages, which the channel has too' }];
   }
 }

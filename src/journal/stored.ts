@@ -108,6 +108,11 @@ export class StoredJournal implements Journal {
     if (this.failed !== undefined && this.options.required) throw this.failed;
   }
 
+  /** Writes nothing more, because of `error`; as if the store had failed. */
+  giveUp(error: JournalError): void {
+    this.fail(error);
+  }
+
   private begin(name: string): Stream | undefined {
     // A last word of a session that is over.
     if (this.closed.has(name)) return undefined;
