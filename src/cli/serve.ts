@@ -9,6 +9,7 @@ import { filter, map } from 'rxjs/operators';
 import { schemes as allSchemes, type Scheme } from '../../machines/contract.ts';
 import { type SumacError, UsageError } from '../errors.ts';
 import { formatAddress } from '../qmp/address.ts';
+import { streamingVideos } from '../server/motion.ts';
 import { imageCompressions, wanCompressions } from '../server/picture-encoder.ts';
 import type { Server } from '../server/server.ts';
 import { inspectFlags, openInspection } from './inspector.ts';
@@ -54,6 +55,11 @@ const flags = {
     'WHEN',
     oneOf(...wanCompressions),
     'auto, never or always: whether GLZ is packed once more. Default auto.',
+  ),
+  'streaming-video': flag(
+    'WHICH',
+    oneOf(...streamingVideos),
+    'off, filter or all: which moving regions go as MJPEG: none, those like films, or all. Default off.',
   ),
   'playback-compression': flag('on|off', onOff, 'Whether sound may go as Opus. Default on.'),
   schemes: flag('LIST', schemes, 'Hand-over schemes, best first. Default seamless,semi-seamless,switch-host.'),
@@ -124,6 +130,7 @@ async function run(values: Values<typeof flags>, _words: readonly string[], term
     imageCompression: values['image-compression'],
     jpegWanCompression: values['jpeg-wan-compression'],
     zlibGlzWanCompression: values['zlib-glz-wan-compression'],
+    streamingVideo: values['streaming-video'],
     playbackCompression: values['playback-compression'],
     qmp: values.qmp,
     package: `sumac ${version()}`,

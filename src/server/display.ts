@@ -10,19 +10,25 @@ import { readMigrateData, writeMigrateData } from '../protocol/migrate-data.ts';
 import type { Rect } from '../sources/console.ts';
 import { isEmptyRect } from './dirty.ts';
 import { Framebuffer } from './framebuffer.ts';
+import { Motion, type Video } from './motion.ts';
 import type { Part } from './part.ts';
 import { type ClientCaches, type EncodingOptions, SharedEncodings, type Tools } from './picture-encoder.ts';
+import { estimate, isNatural } from './smoothness.ts';
 import { Viewer } from './viewer.ts';
 
 export interface DisplayTools {
   readonly clock: Clock;
   /** The JPEG library, where pictures may be sent so. */
   readonly jpeg?: JpegCodec | undefined;
+  /** The session's clock, in milliseconds, by which videos are shown. */
+  readonly mmTime?: (() => number) | undefined;
 }
 
 export class ServerDisplay implements Part {
-  readonly caps = caps(DisplayCap.monitorsConfig, DisplayCap.prefCompression);
+  readonly caps: readonly number[];
   private screen: Framebuffer;
+  private readonly motion: Motion;
+  private readonly mmTime: () => number;
   private readonly viewers = new Map<ChannelHost, Viewer>();
   /** What each client said that it can keep. */
   private readonly caches = new WeakMap<ChannelHost, ClientCaches>();
@@ -31,8 +37,16 @@ export class ServerDisplay implements Part {
   private readonly tools: Tools;
   private lastImageId = 0n;
 
-  constructor(width: number, height: number, options: EncodingOptions, { clock, jpeg }: DisplayTools) {
+  constructor(width: number, height: number, options: EncodingOptions, { clock, jpeg, mmTime }: DisplayTools) {
     this.screen = new Framebuffer(width, height);
+    this.mmTime = mmTime ?? (() => clock.now());
+    const streaming = jpeg === undefined ? 'off' : (options.streamingVideo ?? 'off');
+    this.motion = new Motion(streaming, clock, (video) => this.rested([video]));
+    this.caps = caps(
+      DisplayCap.monitorsConfig,
+      DisplayCap.prefCompression,
+      ...(streaming === 'off' ? [] : [DisplayCap.streamReport]),
+    );
     const soon = (run: () => void) => {
       const timer = clock.setTimeout(run, 0);
       return () => clock.clearTimeout(timer);
@@ -56,6 +70,7 @@ export class ServerDisplay implements Part {
   /** A new primary surface, black. */
   resize(width: number, height: number): void {
     this.screen = new Framebuffer(width, height);
+    this.motion.clear();
     for (const viewer of this.viewers.values()) viewer.show(this.screen);
   }
 
@@ -67,6 +82,14 @@ export class ServerDisplay implements Part {
     const words = wordsOf(pixels);
     const stride = area.right - area.left;
     const at = (inside.top - area.top) * stride + inside.left - area.left;
+    const natural = () =>
+      isNatural(estimate(words, at, stride, inside.right - inside.left, inside.bottom - inside.top));
+    const { video, ended } = this.motion.drawn(inside, natural);
+    this.rested(ended);
+    if (video !== undefined) {
+      this.goOn(video, screen.draw(inside, words, at, stride));
+      return;
+    }
     const scroll = screen.scrolled(inside, words, at, stride);
     if (scroll !== undefined) this.move(scroll.area, scroll.from);
     for (const changed of screen.draw(inside, words, at, stride)) {
@@ -78,6 +101,7 @@ export class ServerDisplay implements Part {
   fill(area: Rect, color: number): void {
     const inside = this.screen.inside(area);
     if (isEmptyRect(inside)) return;
+    this.rested(this.motion.disturbed(inside));
     this.screen.fill(inside, color & 0xffffff);
     for (const viewer of this.viewers.values()) viewer.filled(inside, color & 0xffffff);
   }
@@ -123,7 +147,7 @@ export class ServerDisplay implements Part {
         // A client that was handed over may say so before its state is loaded.
         this.preferred.set(host, body.imageCompression);
         this.viewers.get(host)?.prefer(body.imageCompression);
-      }
+      } else if (type === 'msgc.stream_report') this.viewers.get(host)?.reported(body);
     });
   }
 
@@ -157,8 +181,28 @@ export class ServerDisplay implements Part {
     });
   }
 
+  private goOn(video: Video, changed: readonly Rect[]): void {
+    const { screen, tools } = this;
+    const { left, top, right, bottom } = video.area;
+    const data = screen.pixels.subarray((top * screen.width + left) * 4);
+    const source = { width: right - left, height: bottom - top, data, stride: screen.width * 4 };
+    const encode = (quality: number) =>
+      tools.shared.get(screen, `video ${video.id} ${quality}`, () => tools.jpeg!.encode(source, { quality }));
+    const time = this.mmTime();
+    for (const viewer of this.viewers.values()) viewer.moving(video, changed, time, encode);
+  }
+
+  private rested(videos: readonly Video[]): void {
+    for (const video of videos) for (const viewer of this.viewers.values()) viewer.rested(video);
+  }
+
   /** Both lie inside. */
   private move(area: Rect, from: { readonly x: number; readonly y: number }): void {
+    const right = from.x + area.right - area.left;
+    const bottom = from.y + area.bottom - area.top;
+    // What a client shows of a video is not what is here.
+    this.rested(this.motion.disturbed({ left: from.x, top: from.y, right, bottom }));
+    this.rested(this.motion.disturbed(area));
     this.screen.copy(area, from);
     for (const viewer of this.viewers.values()) viewer.moved(area, from);
   }

@@ -20,6 +20,7 @@ import type { Rect } from '../sources/console.ts';
 import { areaOf } from './dirty.ts';
 import type { Framebuffer } from './framebuffer.ts';
 import { contentKey, ImageCache } from './image-cache.ts';
+import type { StreamingVideo } from './motion.ts';
 import { estimate, isNatural } from './smoothness.ts';
 
 /** The words of libspice-server's `image-compression`. */
@@ -40,6 +41,11 @@ export interface EncodingOptions {
   readonly jpegWanCompression?: WanCompression | undefined;
   /** Whether GLZ is packed once more. `auto` as above. Default: auto. */
   readonly zlibGlzWanCompression?: WanCompression | undefined;
+  /**
+   * Which moving regions are sent as MJPEG, which changes them a little while they move: none, those that look taken, or all.
+   * Default: off.
+   */
+  readonly streamingVideo?: StreamingVideo | undefined;
 }
 
 /** What a client keeps, as it said when it came, or as the source of a hand-over has told. */
@@ -234,7 +240,7 @@ export class PictureEncoder {
 }
 
 /** As libspice-server has it. */
-const jpegQuality = { quality: 85 } as const;
+export const jpegQuality = { quality: 85 } as const;
 
 function rowsOf({ width, height, data, stride }: PixelSource): Uint8Array {
   const rows = new Uint8Array(width * height * 4);

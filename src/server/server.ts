@@ -76,7 +76,8 @@ export async function createServer(options: ServerOptions = {}): Promise<Server>
           log(`sound goes uncompressed: ${error.message}`);
           return undefined;
         });
-  const jpeg = options.jpegWanCompression === 'always' ? await loadJpeg() : undefined;
+  const lossy = options.jpegWanCompression === 'always' || (options.streamingVideo ?? 'off') !== 'off';
+  const jpeg = lossy ? await loadJpeg() : undefined;
   const server = new Server(options, { opus, jpeg });
   if (options.port !== undefined || options.tlsPort !== undefined || options.path !== undefined) {
     await server.listen(options);
@@ -121,6 +122,7 @@ export class Server implements Console, Spice {
     this.display = new ServerDisplay(options.width ?? 640, options.height ?? 480, options, {
       clock: this.clock,
       jpeg,
+      mmTime: () => this.multiMediaTime,
     });
     this.playback = new Playback(() => this.multiMediaTime);
     this.playback.opus = opus;

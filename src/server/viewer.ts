@@ -9,7 +9,9 @@ import { SurfaceFlags, SurfaceFmt } from '../protocol/constants.ts';
 import type { Rect } from '../sources/console.ts';
 import { areaOf, Dirty, isEmptyRect } from './dirty.ts';
 import type { Framebuffer } from './framebuffer.ts';
+import type { Video } from './motion.ts';
 import { baseOf, type ClientCaches, fillMessage, PictureEncoder, primary, type Tools } from './picture-encoder.ts';
+import { ClientVideos } from './video.ts';
 
 /** Pixels of one picture: larger areas are sent in bands, each as it suits. */
 const mostPixels = 1 << 18;
@@ -37,12 +39,14 @@ export class Viewer {
   private unmarked = 0;
   /** Calls off the turn that is waited for. */
   private turn: (() => void) | undefined;
+  private readonly videos: ClientVideos;
 
   constructor(host: ChannelHost, screen: Framebuffer, tools: Tools) {
     this.host = host;
     this.screen = screen;
     this.tools = tools;
     this.encoder = new PictureEncoder(tools, noCaches, host.peerCaps);
+    this.videos = new ClientVideos(host);
   }
 
   /** The number of the next GLZ picture. */
@@ -66,6 +70,7 @@ export class Viewer {
     host.plane.openWindow();
     host.send({ type: 'msg.inval_all_pixmaps', body: { waitList: [] } });
     host.send({ type: 'msg.inval_all_palettes', body: {} });
+    host.send({ type: 'msg.stream_destroy_all', body: {} });
     this.tellMonitors();
     this.changed({ left: 0, top: 0, right: this.screen.width, bottom: this.screen.height });
   }
@@ -76,6 +81,8 @@ export class Viewer {
     const { width, height } = screen;
     this.screen = screen;
     this.dirty.clear();
+    if (!this.videos.isEmpty) host.send({ type: 'msg.stream_destroy_all', body: {} });
+    this.videos.clear();
     this.unmarked = 0;
     if (this.hasSurface) host.send({ type: 'msg.surface_destroy', body: { surfaceId: primary } });
     host.send({
@@ -97,6 +104,31 @@ export class Viewer {
     if (!this.hasSurface) return;
     this.dirty.add(area);
     this.flush();
+  }
+
+  /**
+   * A video has gone on: `changed` are the parts of it that are different, `encode` makes a JPEG of all of it. A client that is
+   * behind misses the frame.
+   */
+  moving(video: Video, changed: readonly Rect[], time: number, encode: (quality: number) => Uint8Array): void {
+    if (!this.hasSurface) return;
+    if (!this.videos.able || this.unmarked > 0) {
+      for (const area of changed) this.changed(area);
+    } else if (this.host.writable) {
+      this.dirty.remove(video.area);
+      this.videos.frame(video, time, encode);
+    } else if (!this.videos.has(video)) for (const area of changed) this.dirty.add(area);
+  }
+
+  /** A video has ended: what it showed was not all of it, and not exact. */
+  rested(video: Video): void {
+    if (this.videos.end(video)) this.changed(video.area);
+  }
+
+  /** What the client says of a video. */
+  reported(body: Parameters<ClientVideos['reported']>[0]): void {
+    if (this.videos.reported(body))
+      this.changed({ left: 0, top: 0, right: this.screen.width, bottom: this.screen.height });
   }
 
   filled(area: Rect, color: number): void {
@@ -154,6 +186,7 @@ export class Viewer {
   private renew(caches: ClientCaches | undefined, preferred: number | undefined): void {
     this.encoder = new PictureEncoder(this.tools, caches ?? noCaches, this.host.peerCaps);
     if (preferred !== undefined) this.encoder.prefer(preferred);
+    this.videos.clear();
   }
 
   private tellMonitors(): void {

@@ -124,6 +124,29 @@ peerSuite('what our server sends, to the reference client', ['spicy', 'spicy-scr
     expect(differing(server, shot)).toBe(0);
   });
 
+  test('videos, and what is left when they rest', async () => {
+    const server = await host({ streamingVideo: 'filter' });
+    server.display.draw(rect(0, 0, width, height), desktop.data.slice());
+    const screen = await startXvfb();
+    ended.push(() => screen.stop());
+    const viewer = await startViewer(screen, { host: '127.0.0.1', spicePort: server.addresses.port });
+    ended.push(() => viewer.stop());
+    await viewer.waitForChannels(6);
+    const place = rect(100, 100, 420, 340);
+    for (let i = 0; i < 75; i++) {
+      const from = { left: (i * 3) % 300, top: i % 200, right: ((i * 3) % 300) + 320, bottom: (i % 200) + 240 };
+      server.display.draw(place, part(photo, from));
+      await new Promise((resolve) => setTimeout(resolve, 40));
+    }
+    await viewer.waitForLog(/stream_create|video.*created|display_handle_stream_create/i);
+    let wrong = width * height;
+    for (let tries = 0; wrong > 0 && tries < 50; tries++) {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      wrong = differing(server, await viewer.screenshot());
+    }
+    expect(wrong).toBe(0);
+  });
+
   test('JPEG, within what it may lose', async () => {
     const server = await host({ jpegWanCompression: 'always' });
     server.display.draw(rect(0, 0, width, height), photo.data.slice());

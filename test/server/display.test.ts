@@ -279,7 +279,8 @@ describe('a seamless hand-over', () => {
     expect(arrived.sent).toBe(watcher.sent);
     arrived.states.next({ type: 'ready', afresh: false });
     await turns();
-    expect(types).toEqual(['inval_all_pixmaps', 'inval_all_palettes', 'monitors_config', 'draw_copy']);
+    const forgetting = ['inval_all_pixmaps', 'inval_all_palettes', 'stream_destroy_all'];
+    expect(types).toEqual([...forgetting, 'monitors_config', 'draw_copy']);
     for (let i = 0; i < 3; i++) target.draw(rect(8, 8, 40, 40), photo.data.slice(i * 64, i * 64 + 4_096));
     expect(await watcher.differs(target)).toBe(0);
     expect([...watcher.screen.undrawn]).toEqual([]);
