@@ -27,6 +27,8 @@ export type SupervisorEvent =
   /** The guest that clients are linked ahead of will not come. */
   | { type: 'api.guest_lost' }
   | { type: 'api.disconnect'; reason: string }
+  /** A client has arrived, and the guest is still not here. */
+  | { type: 'session.astray'; session: string }
   | ActorDone;
 
 export type SupervisorCommand = { type: 'report'; news: SupervisorNews };
@@ -225,9 +227,16 @@ export const supervisorSetup = setup({
           }
         : {},
     ),
-    'send it after the guest': enqueueActions(({ context, enqueue }) => {
-      const session = context.sessions.at(-1)!.session;
+    /** The session that has begun last, or the one that is named. It counts among those that must leave. */
+    'send it after the guest': enqueueActions(({ context, event, enqueue }) => {
+      const session = event.type === 'session.astray' ? event.session : context.sessions.at(-1)!.session;
+      enqueue.assign({ undeparted: [...without(context.undeparted, session), session] });
       enqueue.sendTo(session, { type: 'migration.end', completed: true, destination: context.destination! });
+    }),
+    'wait for the guest a little': enqueueActions(({ context, event, enqueue }) => {
+      const { session } = event as Extract<SessionReport, { type: 'session.arrived' }>;
+      enqueue.assign({ undeparted: [...without(context.undeparted, session), session] });
+      enqueue.raise({ type: 'session.astray', session }, { delay: 'guest deadline' });
     }),
     'tell every session that the guest is lost': enqueueActions(({ context, enqueue }) => {
       for (const { session } of context.sessions) enqueue.sendTo(session, { type: 'guest.lost' });
@@ -260,11 +269,15 @@ export const supervisorSetup = setup({
     /** Each session has its own 10 s; these only catch a session that does not say. */
     'answer deadline': 11_000,
     'departure deadline': 25_000,
+    /** A guest that a client has followed here is here by then, or has gone on. */
+    'guest deadline': 2_000,
   },
   guards: {
     /** Not one that links ahead of a guest which is to come back. */
     'it looks for the guest': ({ context, event }) =>
       event.type === 'link.up' && context.waiting[event.link]?.asked.connectionId === 0 && event.channel === 'main:0',
+    'it is still there': ({ context, event }) =>
+      event.type === 'session.astray' && context.sessions.some(({ session }) => session === event.session),
     'it is main': ({ event }) => 'channel' in event && event.channel === 'main:0',
     'it is main and there is room': ({ context, event }) =>
       'channel' in event && event.channel === 'main:0' && context.sessions.length < context.mostSessions,

@@ -8,6 +8,13 @@ import { supervisorSetup } from './supervisor-setup.ts';
 
 export * from './supervisor-setup.ts';
 
+/** Clients that come late are sent after the guest; so are those who followed it here when it had gone on already. */
+const stragglers = {
+  'link.up': { guard: 'it looks for the guest', actions: 'send it after the guest' },
+  'session.arrived': { actions: 'wait for the guest a little' },
+  'session.astray': { guard: 'it is still there', actions: 'send it after the guest' },
+} as const;
+
 export const supervisor = supervisorSetup.createMachine({
   id: 'supervisor',
   type: 'parallel',
@@ -112,6 +119,7 @@ export const supervisor = supervisorSetup.createMachine({
           entry: 'tell every session how it ended',
           always: { guard: 'every session has departed', target: 'guest is away' },
           on: {
+            ...stragglers,
             /** It is back before the last client has left: those who are still leaving have a deadline of their own. */
             'api.guest_arrived': {
               target: 'guest is here',
@@ -127,8 +135,7 @@ export const supervisor = supervisorSetup.createMachine({
         'guest is away': {
           entry: 'report that every client has left',
           on: {
-            /** A client that comes late is sent after the guest. */
-            'link.up': { guard: 'it looks for the guest', actions: 'send it after the guest' },
+            ...stragglers,
             'api.guest_arrived': {
               target: 'guest is here',
               actions: 'forget the destination',

@@ -65,7 +65,7 @@ const shared = (kind: Kind): string[] =>
 
 /** Names that only actions use: delays of their own raising, and actors that they spawn. */
 const usedByActions: Readonly<Record<string, readonly string[]>> = {
-  supervisor: ['link', 'session'],
+  supervisor: ['guest deadline', 'link', 'session'],
   'session/client': [
     'relink delay',
     'word deadline',

@@ -389,6 +389,47 @@ describe('a server whose guest is away', () => {
       });
   });
 
+  test('sends a client after it that comes while the others are leaving, and waits for that one too', () => {
+    const leaving = one.after(connect(), end(true), accepted('link:5'), asks('link:5', 'main:0', 0));
+    const both = leaving.when(up('link:5', 'main:0'));
+    both.expect({
+      in: { move: 'letting clients go' },
+      does: [
+        begins('session:2', { input: sessionInput('session:2', 1000, 'link:5') }),
+        sessionNews('session:2', 'up', 1000),
+        tellsEnd('session:2', true),
+      ],
+      context: { undeparted: ['session:1', 'session:2'] },
+    });
+    both.when(departed('session:1')).expect({ in: { move: 'letting clients go' } });
+    both
+      .when(departed('session:1'), departed('session:2'))
+      .expect({ in: { move: 'guest is away' }, does: [haveLeft()] });
+  });
+
+  // Two moves in a row, and a client that had not even linked when the second one was over.
+  test('sends a client after it that has followed the guest here too late, unless the guest is back', () => {
+    const arrival: SupervisorEvent = { type: 'session.arrived', session: 'session:2', scheme: 'seamless' };
+    const arrivals = report({ event: 'arrived', session: 'session:2', scheme: 'seamless' });
+    const follows = (story: Story<typeof supervisor>) =>
+      story.after(accepted('link:5'), asks('link:5', 'main:0', 77), up('link:5', 'main:0'));
+    for (const story of [away, one.after(connect(), end(true))]) {
+      const arrived = follows(story).when(arrival);
+      arrived.expect({ does: [arrivals] });
+      arrived.when(elapsed('guest deadline')).expect({ does: [tellsEnd('session:2', true)] });
+      arrived.after(over('session:2')).when(elapsed('guest deadline')).expect({});
+      arrived
+        .after(guestArrived)
+        .when(elapsed('guest deadline'))
+        .expect({ in: { move: 'guest is here' } });
+    }
+    const leaving = follows(one.after(connect(), end(true))).after(arrival);
+    leaving.when(departed('session:1')).expect({ in: { move: 'letting clients go' } });
+    leaving
+      .when(departed('session:1'), departed('session:2'))
+      .expect({ in: { move: 'guest is away' }, does: [haveLeft()] });
+  });
+
   test('keeps a client that links ahead of the guest’s return', () => {
     late(77)
       .when(up('link:5', 'main:0'))
