@@ -13,6 +13,14 @@ const ofTheMove = [
   { actions: 'pass it on to the hand-over' },
 ] as const;
 
+/** Said before the greeting: each announcement is answered once, so none may be overheard. */
+const tooEarly = {
+  'msg.migrate_begin': { actions: 'keep it for later' },
+  'msg.migrate_begin_seamless': { actions: 'keep it for later' },
+  'msg.migrate_cancel': { actions: 'keep it for later' },
+  'channel.left': { actions: 'keep it for later' },
+} as const;
+
 export const sessionClient = sessionClientSetup.createMachine({
   id: 'session/client',
   context: ({ input }) => ({
@@ -49,17 +57,21 @@ export const sessionClient = sessionClientSetup.createMachine({
     'awaiting init': {
       on: {
         'channel.up': { actions: ['remember that it is up', 'report the channel'] },
-        'msg.init': { target: 'up', actions: ['remember the session', 'report the session'] },
-        'msg.migrate_switch_host': {
-          target: 'switching host',
-          actions: [
-            {
-              type: 'report the hand-over',
-              params: ({ event }) => ({ phase: 'begun', to: destinationOf(event.body) }),
-            },
-            { type: 'leave the source for', params: ({ event }) => destinationOf(event.body) },
-          ],
-        },
+        'msg.init': { target: 'up', actions: ['remember the session', 'report the session', 'hear what was kept'] },
+        ...tooEarly,
+        'msg.migrate_switch_host': [
+          { guard: 'both speak early-link', actions: 'keep it for later' },
+          {
+            target: 'switching host',
+            actions: [
+              {
+                type: 'report the hand-over',
+                params: ({ event }) => ({ phase: 'begun', to: destinationOf(event.body) }),
+              },
+              { type: 'leave the source for', params: ({ event }) => destinationOf(event.body) },
+            ],
+          },
+        ],
         'channel.down': { target: 'closed', actions: { type: 'remember the reason', params: ({ event }) => event } },
       },
       after: {
@@ -281,20 +293,25 @@ export const sessionClient = sessionClientSetup.createMachine({
                 'report the session',
                 { type: 'report the hand-over', params: { phase: 'switched' } },
                 'forget the source',
+                'hear what was kept',
               ],
             },
+            ...tooEarly,
             /** The guest has gone on from here too. */
-            'msg.migrate_switch_host': {
-              target: '#session/client.switching host',
-              reenter: true,
-              actions: [
-                {
-                  type: 'report the hand-over',
-                  params: ({ event }) => ({ phase: 'begun', to: destinationOf(event.body) }),
-                },
-                { type: 'leave the source for', params: ({ event }) => destinationOf(event.body) },
-              ],
-            },
+            'msg.migrate_switch_host': [
+              { guard: 'both speak early-link', actions: 'keep it for later' },
+              {
+                target: '#session/client.switching host',
+                reenter: true,
+                actions: [
+                  {
+                    type: 'report the hand-over',
+                    params: ({ event }) => ({ phase: 'begun', to: destinationOf(event.body) }),
+                  },
+                  { type: 'leave the source for', params: ({ event }) => destinationOf(event.body) },
+                ],
+              },
+            ],
             'channel.down': {
               target: '#session/client.closed',
               actions: { type: 'remember the reason', params: ({ event }) => event },

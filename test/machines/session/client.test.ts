@@ -188,6 +188,32 @@ describe('a session begins', () => {
     });
   });
 
+  // A server that counts on one answer to each announcement must not wait in vain for this one.
+  test('and hears afterwards what was announced before the greeting', () => {
+    for (const announced of [begin, beginSeamless]) {
+      const kept = greeting.when(announced);
+      kept.expect({ in: 'awaiting init', does: [], context: { heard: [announced] } });
+      kept.when(init(7)).expect({
+        in: { up: 'following' },
+        does: [report({ event: 'session', connectionId: 7 }), begins('migration')],
+        context: { heard: [] },
+      });
+    }
+    greeting
+      .after(begin, cancel)
+      .when(init(7))
+      .expect({ does: [report({ event: 'session', connectionId: 7 }), begins('migration'), toHandover(cancel)] });
+    const able = begun.after(linkUp('main:0', 1, early), done(linkName('main:0', 1)), up('main:0'));
+    able.when(switchHost, left('main:0')).expect({ in: 'awaiting init', does: [] });
+    able
+      .after(switchHost, left('main:0'))
+      .when(init(7))
+      .expect({
+        in: { up: 'following' },
+        does: [report({ event: 'session', connectionId: 7 }), begins('migration'), toHandover(left('main:0'))],
+      });
+  });
+
   test('not, when the server does not greet', () => {
     greeting.expect({ waits: ['init deadline'] });
     greeting
@@ -620,10 +646,32 @@ describe('switching host', () => {
   });
 
   test('goes on when the guest has gone on', () => {
-    linked.when({ type: 'msg.migrate_switch_host', body: { ...dstInfo, host: 'beyond' } }).expect({
-      in: { 'switching host': 'resolving' },
-      does: [handover('begun', 3, all, { to: 'beyond:5900' }), ends('main:0'), resolving({ ...there, host: 'beyond' })],
+    const onward: MainReceived<'client'> = { type: 'msg.migrate_switch_host', body: { ...dstInfo, host: 'beyond' } };
+    switching
+      .after(linkUp('main:0', 3), done(linkName('main:0', 3)), up('main:0'))
+      .when(onward)
+      .expect({
+        in: { 'switching host': 'resolving' },
+        does: [
+          handover('begun', 3, all, { to: 'beyond:5900' }),
+          ends('main:0'),
+          resolving({ ...there, host: 'beyond' }),
+        ],
+      });
+    // The announcement of an early link: it is followed from there, once the client is there.
+    const kept = linked.when(onward);
+    kept.expect({ in: { 'switching host': 'awaiting init' }, does: [], context: { heard: [onward] } });
+    kept.when(init(70)).expect({
+      in: { up: 'following' },
+      does: [report({ event: 'session', connectionId: 70 }), handover('switched', 3, all), begins('migration')],
+      context: { heard: [] },
     });
+  });
+
+  test('hears afterwards what is said there before the greeting', () => {
+    for (const word of [begin, beginSeamless, cancel, left('main:0')]) {
+      linked.when(word).expect({ in: { 'switching host': 'awaiting init' }, does: [], context: { heard: [word] } });
+    }
   });
 
   test('comes from where the client was, each time', () => {
