@@ -34,4 +34,8 @@ export const verbs: Readonly<Record<string, VerbEntry>> = {
     summary: 'A moment of a recorded session: its picture, and where its charts were',
     load: async () => (await import('./replay.ts')).replay,
   },
+  charts: {
+    summary: 'The statecharts that everything runs on: their names, or one as a picture or a text',
+    load: async () => (await import('./charts.ts')).charts,
+  },
 };
