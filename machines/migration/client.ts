@@ -9,6 +9,9 @@ import { destinationOf, type MigrationClientOutcome, mainAddress, migrationClien
 
 export * from './client-setup.ts';
 
+/** A channel that was let go shows that the guest has moved: it is only this target that does not count any more. */
+const unlessGone = [{ guard: 'some channel has left' }, { target: '#migration/client.cancelled' }] as const;
+
 export const migrationClient = migrationClientSetup.createMachine({
   id: 'migration/client',
   context: ({ input }) => ({ ...input, links: {}, switched: [], resolved: false, answered: false, reason: '' }),
@@ -40,7 +43,7 @@ export const migrationClient = migrationClientSetup.createMachine({
           target: 'refused',
           actions: { type: 'remember the reason', params: { reason: 'the target hung up' } },
         },
-        'msg.migrate_cancel': 'cancelled',
+        'msg.migrate_cancel': unlessGone,
         'msg.migrate_switch_host': { target: 'overtaken' },
         'channel.left': { actions: 'remember who left' },
         'channel.down': [{ guard: 'it is main', target: 'begun afresh' }, { actions: 'forget a channel' }],
@@ -140,7 +143,7 @@ export const migrationClient = migrationClientSetup.createMachine({
       on: {
         'msg.migrate_end': 'begun afresh',
         'channel.left': { actions: 'remember who left' },
-        'msg.migrate_cancel': 'cancelled',
+        'msg.migrate_cancel': unlessGone,
         'msg.migrate_switch_host': 'overtaken',
         'channel.down': [{ guard: 'it is main', target: 'begun afresh' }, { actions: 'forget a channel' }],
       },

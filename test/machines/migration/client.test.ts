@@ -295,6 +295,16 @@ describe('a move that is given up', () => {
       .expect({ ...stays, does: [connectError, report('cancelled', 'semi-seamless'), ...allLinks] });
   });
 
+  // The source has another target in mind, and on main it says so next.
+  test('is not given up when a channel was let go already', () => {
+    const going = resolved('early-link').after(left('display:0'));
+    going.when(cancel).expect({ in: { preparing: 'linking main' } });
+    going.when(linkFailed('main:0'), cancel).expect({
+      in: 'target lost',
+      does: [report('failed', 'early-link', { reason: 'main:0: refused' })],
+    });
+  });
+
   test.each(each)('is not answered twice once linked (%s)', (scheme, linked) => {
     linked.when(cancel).expect({ ...stays, does: [report('cancelled', scheme), ...running(scheme)] });
   });
