@@ -62,9 +62,38 @@ export const mainClient = channelSetup<typeof MainChannel, 'client'>()
           greeted: {},
         },
       },
+      /** A client that moves before it was told of any channels asks again where it comes to. */
+      channels: {
+        initial: 'unknown',
+        on: {
+          'link.attach': '.unknown',
+          'msg.channels_list': { target: '.known', actions: 'pass it on to the session' },
+        },
+        states: {
+          unknown: {
+            on: {
+              'migration.switch': [
+                {
+                  guard: 'scheme is seamless',
+                  actions: { type: 'send', params: { type: 'msgc.attach_channels', body: {} } },
+                },
+                { guard: 'scheme is semi-seamless', target: 'unknown at the target' },
+              ],
+            },
+          },
+          'unknown at the target': {
+            on: {
+              'msg.init': {
+                target: 'unknown',
+                actions: { type: 'send', params: { type: 'msgc.attach_channels', body: {} } },
+              },
+            },
+          },
+          known: {},
+        },
+      },
       news: {
         on: {
-          'msg.channels_list': { actions: 'pass it on to the session' },
           'msg.mouse_mode': { actions: 'pass it on to the session' },
           'msg.name': { actions: 'pass it on to the session' },
           'msg.uuid': { actions: 'pass it on to the session' },

@@ -7,6 +7,7 @@ import type { MainReceived } from '../../src/protocol/main.ts';
 import {
   type Address,
   type Agreed,
+  type ChannelEvent,
   type ChannelNews,
   type Destination,
   type LinkName,
@@ -68,6 +69,8 @@ export type SessionReport =
 
 export interface SessionServerContext extends SessionServerInput {
   readonly linked: readonly Address[];
+  /** A client that arrives has asked for the channels. */
+  readonly asked: boolean;
   /** Links that were admitted but are not used yet, and their channels: each comes up, or is parked until the client arrives. */
   readonly reserved: Readonly<Record<LinkName, Address>>;
   readonly mainCaps: Caps;
@@ -91,6 +94,19 @@ const schemeFor = ({ mainCaps, schemes: allowed }: SessionServerContext, best: S
   const noBetter = schemes.slice(schemes.indexOf(best));
   return noBetter.find((scheme) => allowed.includes(scheme) && capable[scheme]) ?? 'switch-host';
 };
+
+const channelsList = ({ offered }: SessionServerContext): ChannelEvent => ({
+  type: 'session.say',
+  message: {
+    type: 'msg.channels_list',
+    body: {
+      channels: offered.map((channel) => ({
+        type: ChannelType[word(channel)],
+        id: Number(channel.slice(channel.indexOf(':') + 1)),
+      })),
+    },
+  },
+});
 
 const expectsAnswer = (scheme: Scheme) => scheme === 'seamless' || scheme === 'semi-seamless';
 
@@ -174,18 +190,11 @@ export const sessionServerSetup = setup({
     'forget the link': assign(({ context, event }) =>
       event.type === 'link.lost' ? { reserved: omit(context.reserved, event.link) } : {},
     ),
-    'tell the channels': sendTo(mainAddress, ({ context }) => ({
-      type: 'session.say',
-      message: {
-        type: 'msg.channels_list',
-        body: {
-          channels: context.offered.map((channel) => ({
-            type: ChannelType[word(channel)],
-            id: Number(channel.slice(channel.indexOf(':') + 1)),
-          })),
-        },
-      },
-    })),
+    'tell the channels': sendTo(mainAddress, ({ context }) => channelsList(context)),
+    'remember that it asks for the channels': assign({ asked: true }),
+    'tell the channels that were asked for': enqueueActions(({ context, enqueue }) => {
+      if (context.asked) enqueue.sendTo(mainAddress, channelsList(context));
+    }),
     'report the channel': emit(
       ({ event }): SessionCommand => ({
         type: 'report',

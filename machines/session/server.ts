@@ -13,6 +13,7 @@ export const sessionServer = sessionServerSetup.createMachine({
   context: ({ input }) => ({
     ...input,
     linked: [],
+    asked: false,
     reserved: {},
     mainCaps: input.main.agreed.channelCaps,
     offer: null,
@@ -60,10 +61,13 @@ export const sessionServer = sessionServerSetup.createMachine({
           {
             guard: { type: 'it arrived', params: ({ event }) => event.output },
             target: 'serving',
-            actions: {
-              type: 'tell the supervisor that it has arrived',
-              params: ({ event }) => ({ scheme: (event.output as { scheme: Scheme }).scheme }),
-            },
+            actions: [
+              {
+                type: 'tell the supervisor that it has arrived',
+                params: ({ event }) => ({ scheme: (event.output as { scheme: Scheme }).scheme }),
+              },
+              'tell the channels that were asked for',
+            ],
           },
           {
             target: 'over',
@@ -101,7 +105,7 @@ export const sessionServer = sessionServerSetup.createMachine({
             ],
           },
         ],
-        'msgc.attach_channels': { actions: 'pass it on to the target' },
+        'msgc.attach_channels': { actions: ['remember that it asks for the channels', 'pass it on to the target'] },
         'msgc.migrate_end': { actions: 'pass it on to the target' },
         'msgc.migrate_dst_do_seamless': { actions: 'pass it on to the target' },
         'channel.loaded': { actions: 'pass it on to the target' },

@@ -11,6 +11,8 @@ import { attach, closed, goesDown, migrate, news, reset, send, stray, switchTo, 
 const atTheTarget: Partial<Record<Scheme, object[]>> = {
   'semi-seamless': [send('msgc.migrate_end')],
   'early-link': [send('msgc.attach_channels')],
+  // It was not told of any channels yet.
+  seamless: [send('msgc.attach_channels')],
 };
 
 clientFlowContract({
@@ -37,7 +39,8 @@ const agentStart = send('msgc.agent_start', { numTokens: 0xffffffff });
 const passedOn = (event: { type: string }) => tells('parent', event);
 
 const linked = given(mainClient, { channel: 'main:0' }).after(attach());
-const greeted = linked.after(init(0));
+const list = stray('msg.channels_list', { channels: [] });
+const greeted = linked.after(init(0), list);
 
 describe('the greeting at a client', () => {
   test('is answered by asking for the channels', () => {
@@ -67,6 +70,21 @@ describe('the greeting at a client', () => {
     moved.when(init(0)).expect({ in: { greeting: 'greeted' }, does: [passedOn(init(0))] });
   });
 
+  test('asks for the channels at the target when the source had not told them yet', () => {
+    const unlisted = linked.after(init(0));
+    const moved = unlisted.after(switchTo('semi-seamless'));
+    moved.when(init(0)).expect({ does: [passedOn(init(0)), send('msgc.attach_channels')] });
+    moved.after(init(0), list).expect({ in: { channels: 'known' } });
+    unlisted.after(migrate(0), closed(), attach('link:2')).expect({ in: { channels: 'unknown' } });
+    greeted.after(closed(), attach('link:2')).expect({ in: { channels: 'unknown' } });
+    greeted
+      .after(migrate(0))
+      .when(switchTo('seamless'))
+      .expect({
+        does: [{ type: 'switch', link: 'link:2', serials: 'go on' }, { type: 'send carried' }, news.switched('main:0')],
+      });
+  });
+
   test('stands over every other switch', () => {
     greeted.after(migrate(0), switchTo('early-link')).expect({ in: { greeting: 'greeted' } });
     greeted.after(migrate(0), switchTo('seamless')).expect({ in: { greeting: 'greeted' } });
@@ -78,7 +96,7 @@ describe('the greeting at a client', () => {
 });
 
 describe('the agent at a client', () => {
-  const spoken = linked.after(init(1));
+  const spoken = linked.after(init(1), list);
 
   test('is greeted when it is there, whenever it comes', () => {
     linked.when(init(1)).expect({

@@ -76,6 +76,16 @@ const departed = (outcome: string) => toParent('session.departed', { outcome });
 const hangUp = (channel: string, reason: string) => tells(channel, { type: 'api.close', reason } as { type: string });
 const say = (message: object) => tells('main:0', { type: 'session.say', message } as { type: string });
 const cancels = say({ type: 'msg.migrate_cancel', body: {} });
+const channelsList = say({
+  type: 'msg.channels_list',
+  body: {
+    channels: [
+      { type: 2, id: 0 },
+      { type: 3, id: 0 },
+      { type: 5, id: 0 },
+    ],
+  },
+});
 const source = (scheme: Scheme, more: object = {}) =>
   begins('source', {
     as: 'source',
@@ -133,17 +143,7 @@ describe('a session begins', () => {
 
 describe('channels of a session', () => {
   test('are told to a client that asks', () => {
-    const list = say({
-      type: 'msg.channels_list',
-      body: {
-        channels: [
-          { type: 2, id: 0 },
-          { type: 3, id: 0 },
-          { type: 5, id: 0 },
-        ],
-      },
-    });
-    begun.when({ type: 'msgc.attach_channels', body: {} }).expect({ does: [list] });
+    begun.when({ type: 'msgc.attach_channels', body: {} }).expect({ does: [channelsList] });
   });
 
   test('are admitted if they are served, once', () => {
@@ -291,6 +291,16 @@ describe('a client that came ahead of the guest', () => {
       does: [isDown('display:0'), tells('target', down('display:0'))],
       context: { linked: ['main:0'] },
     });
+  });
+
+  test('is told the channels when it has arrived, if it asks', () => {
+    const asking = parked.when({ type: 'msgc.attach_channels', body: {} });
+    asking.expect({ does: [tells('target', { type: 'msgc.attach_channels', body: {} })] });
+    const has = toParent('session.arrived', { scheme: 'early-link' });
+    asking
+      .when(done('target', { outcome: 'arrived', scheme: 'early-link' }))
+      .expect({ in: { serving: 'staying' }, does: [has, channelsList] });
+    parked.when(done('target', { outcome: 'arrived', scheme: 'early-link' })).expect({ does: [has] });
   });
 
   test('has not gone back when it arrives on main after all, or links again', () => {
