@@ -24,6 +24,8 @@ export type SupervisorEvent =
   | { type: 'api.migrate_end'; completed: boolean }
   /** The guest runs here, after a move or at the start. */
   | { type: 'api.guest_arrived' }
+  /** Where clients reach this server, "127.0.0.1:5900": for whoever reads the journal. */
+  | { type: 'api.listening'; addresses: readonly string[] }
   /** The guest that clients are linked ahead of will not come. */
   | { type: 'api.guest_lost' }
   | { type: 'api.disconnect'; reason: string }

@@ -38,4 +38,8 @@ export const verbs: Readonly<Record<string, VerbEntry>> = {
     summary: 'The statecharts that everything runs on: their names, or one as a picture or a text',
     load: async () => (await import('./charts.ts')).charts,
   },
+  inspect: {
+    summary: 'A journal in the inspector’s page: its hand-overs, charts and messages, as they were',
+    load: async () => (await import('./inspect.ts')).inspect,
+  },
 };

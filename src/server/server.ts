@@ -172,6 +172,9 @@ export class Server implements Console, Spice {
       },
       (pipe) => this.accept(pipe),
     );
+    const { host, port, tlsPort } = this.addresses;
+    const addresses = [port, tlsPort].flatMap((one) => (one === undefined ? [] : [`${host}:${one}`]));
+    this.system.root.send({ type: 'api.listening', addresses } as never);
   }
 
   /** Takes a connection in, of whatever transport. */
