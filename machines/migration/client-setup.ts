@@ -51,6 +51,8 @@ export type MigrationClientOutcome =
     }
   /** The source has let the client go, but the target was not linked: begin there afresh, where it `resolved` to or not. */
   | { outcome: 'begin afresh'; destination: Destination; resolved: boolean }
+  /** The source is lost, and it is not known where the guest is: look there first, and at the target otherwise. */
+  | { outcome: 'look for the guest'; source: Destination; target: Destination; resolved: boolean }
   | { outcome: 'stay' };
 
 export interface MigrationClientContext extends MigrationClientInput {
@@ -203,6 +205,8 @@ export const migrationClientSetup = setup({
     'every channel is linked': ({ context }) => context.channels.every((channel) => isLinked(context, channel)),
     'some channel has left': ({ context }) => context.left.length > 0,
     'main has left': ({ context }) => context.left.includes(mainAddress),
+    'main would be lost at the target': ({ context, event }) =>
+      'channel' in event && event.channel === mainAddress && context.switched.includes(mainAddress),
     'main has switched': ({ context }) => context.switched.includes(mainAddress),
     'every channel has switched': ({ context }) =>
       context.channels.every((channel) => context.switched.includes(channel)),

@@ -46,7 +46,7 @@ export const migrationClient = migrationClientSetup.createMachine({
         'msg.migrate_cancel': unlessGone,
         'msg.migrate_switch_host': { target: 'overtaken' },
         'channel.left': { actions: 'remember who left' },
-        'channel.down': [{ guard: 'it is main', target: 'begun afresh' }, { actions: 'forget a channel' }],
+        'channel.down': [{ guard: 'it is main', target: 'source lost' }, { actions: 'forget a channel' }],
       },
       states: {
         resolving: {
@@ -122,7 +122,7 @@ export const migrationClient = migrationClientSetup.createMachine({
           target: 'switching',
           actions: ['remember who left', 'lead it over'],
         },
-        'channel.down': [{ guard: 'it is main', target: 'begun afresh' }, { actions: 'forget a channel' }],
+        'channel.down': [{ guard: 'it is main', target: 'source lost' }, { actions: 'forget a channel' }],
         'msg.migrate_cancel': 'cancelled',
         'msg.migrate_switch_host': 'overtaken',
         'link.lost': {
@@ -145,7 +145,7 @@ export const migrationClient = migrationClientSetup.createMachine({
         'channel.left': { actions: 'remember who left' },
         'msg.migrate_cancel': unlessGone,
         'msg.migrate_switch_host': 'overtaken',
-        'channel.down': [{ guard: 'it is main', target: 'begun afresh' }, { actions: 'forget a channel' }],
+        'channel.down': [{ guard: 'it is main', target: 'source lost' }, { actions: 'forget a channel' }],
       },
     },
     'switching main': {
@@ -173,7 +173,11 @@ export const migrationClient = migrationClientSetup.createMachine({
         },
         /** A channel may be let go to another target (early-link) before main has heard of that. */
         'msg.migrate_switch_host': 'overtaken',
-        'channel.down': [{ guard: 'it is main', target: 'begun afresh' }, { actions: 'forget a channel' }],
+        'channel.down': [
+          { guard: 'main would be lost at the target', target: 'begun afresh' },
+          { guard: 'it is main', target: 'source lost' },
+          { actions: 'forget a channel' },
+        ],
       },
       after: { 'switch deadline': [{ guard: 'main has switched', target: 'switched' }, { target: 'begun afresh' }] },
     },
@@ -210,6 +214,15 @@ export const migrationClient = migrationClientSetup.createMachine({
         outcome: 'begin afresh',
         destination: event.type === 'msg.migrate_switch_host' ? destinationOf(event.body) : context.destination,
         resolved: false,
+      }),
+    },
+    'source lost': {
+      type: 'final',
+      output: ({ context }): MigrationClientOutcome => ({
+        outcome: 'look for the guest',
+        source: context.from,
+        target: context.destination,
+        resolved: context.resolved,
       }),
     },
     'begun afresh': {

@@ -67,6 +67,8 @@ export interface SessionClientContext extends SessionClientInput {
   /** What the target has said of its own move, until this one is over. */
   readonly heard: readonly SessionClientEvent[];
   readonly tries: Readonly<Record<Address, number>>;
+  /** Where the guest may be if it is not where the client looks for it now. */
+  readonly otherwise: { readonly destination: Destination; readonly resolved: boolean } | null;
   /** The server that was left the old way, until the target greets. */
   readonly left: { readonly destination: Destination; readonly channels: readonly Address[] } | null;
   readonly reason: string;
@@ -242,6 +244,7 @@ export const sessionClientSetup = setup({
         up: [],
         moved: [],
         heard: [],
+        otherwise: null,
         tries: {},
         left: { destination: context.destination, channels: context.up },
       });
@@ -250,7 +253,12 @@ export const sessionClientSetup = setup({
     'remember where it goes': assign((_, params: { destination: Destination }) => ({
       destination: params.destination,
     })),
-    'forget the source': assign({ left: null }),
+    'look there first': assign((_, { target, resolved }: Lost) => ({ otherwise: { destination: target, resolved } })),
+    'look at the other place': enqueueActions(({ context, enqueue, self }) => {
+      enqueue.assign({ destination: context.otherwise!.destination, otherwise: null, up: [] });
+      for (const child of Object.keys(self.getSnapshot().children)) enqueue.stopChild(child);
+    }),
+    'forget the source': assign({ left: null, otherwise: null }),
     'report the hand-over': emit(
       ({ context }, params: { phase: HandoverPhase; to?: Destination }): SessionCommand => ({
         type: 'report',
@@ -295,6 +303,9 @@ export const sessionClientSetup = setup({
     'it is to begin afresh': (_, outcome: MigrationClientOutcome) => outcome.outcome === 'begin afresh',
     'it is to begin afresh at a known place': (_, outcome: MigrationClientOutcome) =>
       outcome.outcome === 'begin afresh' && outcome.resolved,
+    'it lost the source': (_, outcome: MigrationClientOutcome) => outcome.outcome === 'look for the guest',
+    'there is another known place': ({ context }) => context.otherwise?.resolved === true,
+    'there is another place': ({ context }) => context.otherwise !== null,
     'it may be tried again': ({ context, event }) =>
       'channel' in event && (context.tries[event.channel] ?? 0) < mostTries,
   },
@@ -314,6 +325,7 @@ export type Announcement = Extract<
   { type: 'msg.migrate_begin' | 'msg.migrate_begin_seamless' | 'msg.migrate_switch_host' }
 >;
 export type Moved = Extract<MigrationClientOutcome, { outcome: 'switched' }>;
+export type Lost = Extract<MigrationClientOutcome, { outcome: 'look for the guest' }>;
 export type Afresh = Extract<MigrationClientOutcome, { outcome: 'begin afresh' }>;
 
 export const handover = (context: SessionClientContext, announced: Announcement): MigrationClientInput => ({

@@ -3,7 +3,7 @@
  * it moves. A hand-over is a child that leads the channels; the session passes events between them.
  */
 import { destinationOf } from '../migration/client.ts';
-import { type Afresh, type Announcement, handover, type Moved, sessionClientSetup } from './client-setup.ts';
+import { type Afresh, type Announcement, handover, type Lost, type Moved, sessionClientSetup } from './client-setup.ts';
 
 export * from './client-setup.ts';
 
@@ -21,6 +21,21 @@ const tooEarly = {
   'channel.left': { actions: 'keep it for later' },
 } as const;
 
+/** The guest is not where it was looked for first. */
+const elsewhere = [
+  {
+    guard: 'there is another known place',
+    target: '#session/client.switching host.linking main',
+    reenter: true,
+    actions: 'look at the other place',
+  },
+  {
+    guard: 'there is another place',
+    target: '#session/client.switching host.resolving',
+    actions: 'look at the other place',
+  },
+] as const;
+
 export const sessionClient = sessionClientSetup.createMachine({
   id: 'session/client',
   context: ({ input }) => ({
@@ -32,6 +47,7 @@ export const sessionClient = sessionClientSetup.createMachine({
     letGo: [],
     moved: [],
     heard: [],
+    otherwise: null,
     tries: {},
     left: null,
     reason: '',
@@ -196,6 +212,18 @@ export const sessionClient = sessionClientSetup.createMachine({
                   { type: 'leave the source for', params: ({ event }) => (event.output as Afresh).destination },
                 ],
               },
+              {
+                guard: { type: 'it lost the source', params: ({ event }) => event.output },
+                target: '#session/client.switching host.linking main',
+                actions: [
+                  {
+                    type: 'report the hand-over',
+                    params: ({ event }) => ({ phase: 'fell-back', to: (event.output as Lost).source }),
+                  },
+                  { type: 'leave the source for', params: ({ event }) => (event.output as Lost).source },
+                  { type: 'look there first', params: ({ event }) => event.output as Lost },
+                ],
+              },
               { target: 'staying' },
             ],
           },
@@ -271,6 +299,7 @@ export const sessionClient = sessionClientSetup.createMachine({
           on: {
             'link.up': { target: 'awaiting init', actions: 'begin the channel' },
             'link.failed': [
+              ...elsewhere,
               { guard: 'it may be tried again', target: 'waiting', actions: 'count the try' },
               {
                 target: '#session/client.closed',
@@ -312,19 +341,25 @@ export const sessionClient = sessionClientSetup.createMachine({
                 ],
               },
             ],
-            'channel.down': {
-              target: '#session/client.closed',
-              actions: { type: 'remember the reason', params: ({ event }) => event },
-            },
+            'channel.down': [
+              ...elsewhere,
+              {
+                target: '#session/client.closed',
+                actions: { type: 'remember the reason', params: ({ event }) => event },
+              },
+            ],
           },
           after: {
-            'init deadline': {
-              target: '#session/client.closed',
-              actions: [
-                { type: 'remember the reason', params: { reason: 'no init in time' } },
-                { type: 'report the hand-over', params: { phase: 'failed' } },
-              ],
-            },
+            'init deadline': [
+              ...elsewhere,
+              {
+                target: '#session/client.closed',
+                actions: [
+                  { type: 'remember the reason', params: { reason: 'no init in time' } },
+                  { type: 'report the hand-over', params: { phase: 'failed' } },
+                ],
+              },
+            ],
           },
         },
       },

@@ -93,6 +93,11 @@ const afresh = (destination: object = to, resolved = true) => ({
   waits: [],
   runs: [],
 });
+const sourceLost = (resolved = true) => ({
+  output: { outcome: 'look for the guest', source: from, target: to, resolved },
+  waits: [],
+  runs: [],
+});
 
 // --------------------------------------------------------------------------------------------------------- stories
 
@@ -469,7 +474,7 @@ describe('a target that is lost after it was linked', () => {
     stranded.when(left('display:0')).expect({ in: 'target lost' });
     stranded.when(left('main:0')).expect({ ...afresh(), does: running(scheme) });
     stranded.when(down('display:0')).expect({ in: 'target lost' });
-    stranded.when(down('main:0')).expect({ ...afresh(), does: running(scheme) });
+    stranded.when(down('main:0')).expect({ ...sourceLost(), does: running(scheme) });
   });
 
   test.each(['seamless', 'early-link'] as const)(
@@ -496,18 +501,32 @@ describe('a target that is lost after it was linked', () => {
 });
 
 // Spec §5.7.
-describe('main that is lost at the source', () => {
-  test('is looked for at the target, wherever the hand-over stands', () => {
+describe('main that is lost', () => {
+  test('at the source, is looked for there and at the target: the guest may have moved or not', () => {
+    begin('semi-seamless')
+      .when(down('main:0'))
+      .expect({ ...sourceLost(false), does: [ends('resolve destination')] });
     resolved('semi-seamless')
       .when(down('main:0'))
-      .expect({ ...afresh(), does: links('main:0') });
-    for (const [scheme, linked] of each) linked.when(down('main:0')).expect({ ...afresh(), does: running(scheme) });
+      .expect({ ...sourceLost(), does: links('main:0') });
+    for (const [scheme, linked] of each) linked.when(down('main:0')).expect({ ...sourceLost(), does: running(scheme) });
+    linkedBy.seamless
+      .after(left('display:0'), switched('display:0'))
+      .when(down('main:0'))
+      .expect({ ...sourceLost(), does: running('seamless') });
+  });
+
+  test('at the target, is looked for there', () => {
     const switching = linkedBy['semi-seamless'].after(end);
     switching.when(down('main:0')).expect({ ...afresh(), does: allLinks });
     switching
       .after(switched('main:0'), init)
       .when(down('main:0'))
       .expect({ ...afresh(), does: allLinks });
+    linkedBy.seamless
+      .after(left('main:0'), switched('main:0'))
+      .when(down('main:0'))
+      .expect({ ...afresh(), does: running('seamless') });
   });
 });
 

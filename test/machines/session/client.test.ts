@@ -523,6 +523,52 @@ describe('a hand-over ends', () => {
       .expect({ in: { up: 'staying' }, context: { destination: here, up: all }, runs: all });
   });
 
+  // The guest may have moved or not: a source that is there knows, and sends the client after it.
+  test('with a new session at the source, when its main was lost, or else at the target', () => {
+    const lost = (resolved: boolean): MigrationClientOutcome => ({
+      outcome: 'look for the guest',
+      source: here,
+      target: there,
+      resolved,
+    });
+    const looking = following.when(done('migration', lost(true)));
+    const back = { from: 'here:5900', to: 'here:5900' };
+    looking.expect({
+      in: { 'switching host': 'linking main' },
+      does: [handover('fell-back', 3, all, back), ...all.map(ends), linking('main:0', 4, 0)],
+      context: { destination: here, up: [], otherwise: { destination: there, resolved: true } },
+    });
+    const there2 = { does: [linking('main:0', 5, 0, there)], context: { destination: there, otherwise: null } };
+    looking.when(linkFailed('main:0', 4)).expect({
+      ...there2,
+      in: { 'switching host': 'linking main' },
+      does: [ends(linkName('main:0', 4)), ...there2.does],
+    });
+    const linked = looking.after(linkUp('main:0', 4), done(linkName('main:0', 4)), up('main:0'));
+    linked.when(init(70)).expect({
+      in: { up: 'staying' },
+      does: [report({ event: 'session', connectionId: 70 }), handover('switched', 4, all, back)],
+      context: { destination: here, otherwise: null },
+    });
+    for (const nothing of [down('main:0'), elapsed('init deadline')]) {
+      linked.when(nothing).expect({ ...there2, does: [ends('main:0'), ...there2.does], waits: [] });
+    }
+    const unresolved = following.after(done('migration', lost(false)));
+    unresolved.when(linkFailed('main:0', 4)).expect({
+      in: { 'switching host': 'resolving' },
+      does: [ends(linkName('main:0', 4)), resolving()],
+      context: { otherwise: null },
+    });
+    unresolved
+      .after(linkUp('main:0', 4), done(linkName('main:0', 4)))
+      .when(down('main:0'))
+      .expect({ does: [ends('main:0'), resolving()] });
+    unresolved
+      .after(linkUp('main:0', 4), done(linkName('main:0', 4)))
+      .when(elapsed('init deadline'))
+      .expect({ does: [ends('main:0'), resolving()] });
+  });
+
   test('with a new session at the target, when the source is lost', () => {
     following.when(done('migration', afresh)).expect({
       in: { 'switching host': 'linking main' },
