@@ -286,7 +286,8 @@ async function go(world: World, source: Host, target: Host, scheme: Scheme, faul
       if (scheme !== 'switch-host') await linked();
       complete(target);
       await someTime(world.latency * 6 + 50);
-      target.cut();
+      // Who goes over the old way is in a session like any other as soon as it is greeted, and ends with its main.
+      if (followers.every(({ schemes: admitted }) => admitted.length > 1)) target.cut();
       return target;
     }
     case 'the target restarts before the end':
