@@ -77,6 +77,7 @@ async function run(values: Values<typeof flags>, words: readonly string[], termi
       replayer.take(record);
       if (screenshot !== undefined) displays.take(record);
       last = record;
+      if (at !== undefined && 'record' in at && record.seq >= at.record) break;
     }
     const { seq, at: time } = last ?? { seq: 0, at: 0 };
     if (!json) {

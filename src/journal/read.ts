@@ -36,7 +36,7 @@ export async function findStream(store: Store, wanted: string): Promise<StreamHe
   const exact = await store.head(wanted);
   if (exact !== undefined) return exact;
   const fitting = (await store.list()).filter(
-    ({ name }) => name.endsWith(`/${wanted}`) || name.startsWith(`${wanted}/`),
+    ({ name }) => name.endsWith(`/${wanted}`) || name.endsWith(`-${wanted}`) || name.startsWith(`${wanted}/`),
   );
   if (fitting.length === 1) return fitting[0]!;
   const what = fitting.length === 0 ? 'no session' : `${fitting.length} sessions`;

@@ -1,12 +1,20 @@
-/** Journals against other people's programs: kept by a NATS cluster that loses a node. */
+/** Journals against other people's programs: kept by a NATS cluster that loses a node, and read by Wireshark's dissector. */
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { runSumac } from '../../src/cli/run.ts';
+import { Deframer } from '../../src/engine/deframe.ts';
 import { NatsStore } from '../../src/journal/nats.ts';
+import type { JournalRecord } from '../../src/journal/record.ts';
+import { openJournal } from '../../src/open-journal.ts';
+import { type ChannelName, channels, decodeMessage } from '../../src/protocol/index.ts';
+import { Captured } from '../cli/captured.ts';
 import { all, birthAt, Chunks, storeContract } from '../journal/contract.ts';
+import { type Recorded, record, stories } from '../replay/recorded.ts';
 import { peerSuite } from '../support/peers/present.ts';
 import { freePort, PeerProcess } from '../support/peers/process.ts';
 
@@ -208,4 +216,130 @@ peerSuite('on a NATS cluster of three', ['nats-server'], () => {
     ).rejects.toMatchObject({ fault: 'unwritable', message: expect.stringContaining('does not answer') });
     await expect(open('absent', 'one', true)).rejects.toMatchObject({ fault: 'absent' });
   });
+});
+
+interface Said {
+  readonly from: 'client' | 'server';
+  readonly name: string;
+  readonly number: number;
+  readonly size: number;
+  readonly body: any;
+}
+
+/** Fields that the dissector knows, and where they are in our own decoding of a message. */
+const known: Readonly<Record<string, (one: Said) => number | undefined>> = {
+  'spice.red_set_ack_generation': ({ body }) => body.generation,
+  'spice.red_set_ack_window': ({ name, body }) => (name === 'SET_ACK' ? body.window : undefined),
+  'spice.ping_id': ({ name, body }) => (/^P[IO]NG$/.test(name) ? body.id : undefined),
+  'spice.surface_width': ({ name, body }) => (name === 'SURFACE_CREATE' ? body.width : undefined),
+  'spice.surface_height': ({ name, body }) => (name === 'SURFACE_CREATE' ? body.height : undefined),
+  'spice.brush_rgb': ({ name, body }) => (name === 'DRAW_FILL' ? body.brush.color : undefined),
+  'spice.keyboard_key_code': ({ name, body }) => (/^KEY_(DOWN|UP)$/.test(name) ? body.code : undefined),
+  // It reads this one with its bytes the other way round.
+  'spice.main_session_id': ({ body }) => (body.sessionId === undefined ? undefined : swapped(body.sessionId)),
+};
+
+const swapped = (value: number): number => {
+  const view = new DataView(new ArrayBuffer(4));
+  view.setUint32(0, value, true);
+  return view.getUint32(0);
+};
+
+/** What tshark makes of a file: messages of each connection as "from number size name", and the fields that it knows. */
+function dissected(file: string, port: number) {
+  const names = Object.keys(known);
+  const columns = ['tcp.stream', 'ip.src', '_ws.col.Info', 'spice.message_type', 'spice.message_size', ...names];
+  // It takes migrate data for shorter than they are; if packets are not joined, it has lost its way only in that one.
+  const how = ['-d', `tcp.port==${port},spice`, '-o', 'tcp.desegment_tcp_streams:FALSE', '-Y', 'spice'];
+  const text = execFileSync(
+    'tshark',
+    ['-r', file, ...how, '-T', 'fields', ...columns.flatMap((name) => ['-e', name])],
+    { encoding: 'utf8', maxBuffer: 1 << 28, stdio: ['ignore', 'pipe', 'ignore'] },
+  );
+  const streams = new Map<string, string[]>();
+  const fields: Record<string, number[]> = Object.fromEntries(names.map((name) => [name, []]));
+  for (const line of text.split('\n')) {
+    const [stream, source, info = '', types = '', sizes = '', ...values] = line.split('\t');
+    for (const [i, value] of values.entries()) {
+      for (const word of value.split(',')) if (word !== '') fields[names[i]!]!.push(Number(word));
+    }
+    if (types === '') continue;
+    const said = streams.get(stream!) ?? [];
+    streams.set(stream!, said);
+    const [words, lengths] = [info.replaceAll('[Malformed Packet]', '').split(','), sizes.split(',')];
+    for (const [i, number] of types.split(',').entries()) {
+      const name = /^\s*(?:Server|Client) (.+)$/.exec(words[i] ?? '')?.[1]?.trim() ?? '';
+      said.push(`${source === '10.0.0.1' ? 'client' : 'server'} ${number} ${lengths[i]} ${name}`);
+      if (name === 'MIGRATE_DATA') break;
+    }
+  }
+  return { streams: [...streams.values()], fields };
+}
+
+/** What our own decoding makes of the same session: the messages of each link, in the order in which they were written down. */
+function decoded(records: readonly JournalRecord[]): Said[][] {
+  const links = new Map<string, Said[]>();
+  const cut = new Map<string, Deframer>();
+  for (const one of records) {
+    if (one.kind === 'link') {
+      for (const direction of ['in', 'out'] as const) {
+        const from = (direction === 'out') === one.actor.startsWith('client') ? 'client' : 'server';
+        const channel = channels[(/(\w+):\d+$/.exec(one.actor)?.[1] ?? 'main') as ChannelName];
+        const said = links.get(one.link) ?? [];
+        links.set(one.link, said);
+        const deframer = new Deframer(one.mini!, 1 << 26, (number, body) => {
+          const { type, body: value } = decodeMessage(channel, from, number, body);
+          const name = type.slice(type.indexOf('.') + 1).toUpperCase();
+          said.push({ from, name, number, size: body.length, body: value });
+        });
+        cut.set(`${one.actor} ${one.link} ${direction}`, deframer);
+      }
+    } else if (one.kind === 'wire') cut.get(`${one.actor} ${one.link} ${one.direction}`)?.push(one.bytes);
+  }
+  return [...links.values()].filter((said) => said.length > 0);
+}
+
+peerSuite('as packets, by the word of Wireshark', ['tshark'], () => {
+  const folder = mkdtempSync(join(tmpdir(), 'sumac-pcap-'));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  const kept = async (name: string): Promise<{ recorded: Recorded; place: string }> => {
+    const place = join(folder, name);
+    const journals = await openJournal({ place, secrets: true });
+    const sides = ['source', 'target', 'client'] as const;
+    const each = Object.fromEntries(sides.map((side) => [side, journals.journal(side)]));
+    const { happen, ...options } = stories[name]!;
+    const recorded = await record(happen, { ...options, journals: each });
+    await journals.close();
+    return { recorded, place };
+  };
+  const ascending = (numbers: readonly number[]) => [...numbers].sort((a, b) => a - b);
+
+  it.each(['seamless', 'early-link', 'semi-seamless', 'switch-host'])(
+    'every message of a hand-over, by its name, its number, its size and the fields that it knows: %s',
+    async (scheme) => {
+      const { recorded, place } = await kept(scheme);
+      for (const [side, session] of [
+        ['client', 'client/client'],
+        ['source', 'source/session:1'],
+        ['target', 'target/session:1'],
+      ] as const) {
+        const file = join(folder, `${scheme}-${side}.pcap`);
+        const terminal = new Captured();
+        const code = await runSumac(['journal', 'export', place, session, '--pcap', file], terminal);
+        expect([code, terminal.errors]).toEqual([0, []]);
+        const seen = dissected(file, side === 'client' ? 1 : 5900);
+        const own = decoded(recorded[side].filter(({ actor }) => side === 'client' || actor.includes('session:1')));
+        const lines = own.map((said) =>
+          said.map(({ from, number, size, name }) => `${from} ${number} ${size} ${name}`),
+        );
+        const bySize = (a: readonly string[], b: readonly string[]) => (a.join() < b.join() ? -1 : 1);
+        expect(seen.streams.sort(bySize)).toEqual(lines.sort(bySize));
+        for (const [field, of] of Object.entries(known)) {
+          const values = own.flat().flatMap((one) => of(one) ?? []);
+          expect([field, ...ascending(seen.fields[field]!)]).toEqual([field, ...ascending(values)]);
+        }
+      }
+    },
+  );
 });
