@@ -115,7 +115,8 @@ export class Hub {
     this.roster = new Roster({
       stopped: this.limits.stopped,
       gone: this.limits.gone,
-      tokens: this.limits.snapshotBurst,
+      // A journal is told as fast as it can be read, and whole.
+      tokens: this.mode === 'journal' ? Number.POSITIVE_INFINITY : this.limits.snapshotBurst,
       machines: options.charts ?? {},
       onForget: (actor) => this.forget(actor),
     });
