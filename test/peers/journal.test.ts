@@ -1,4 +1,7 @@
-/** Journals against other people's programs: kept by a NATS cluster that loses a node, and read by Wireshark's dissector. */
+/**
+ * Journals against other people's programs: of their sessions, which must prove themselves; kept by a NATS cluster that loses
+ * a node; and read by Wireshark's dissector.
+ */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,6 +10,7 @@ import { jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { runSumac } from '../../src/cli/run.ts';
+import { connect as openClient } from '../../src/connect.ts';
 import { Deframer } from '../../src/engine/deframe.ts';
 import { NatsStore } from '../../src/journal/nats.ts';
 import type { JournalRecord } from '../../src/journal/record.ts';
@@ -14,9 +18,14 @@ import { openJournal } from '../../src/open-journal.ts';
 import { type ChannelName, channels, decodeMessage } from '../../src/protocol/index.ts';
 import { Captured } from '../cli/captured.ts';
 import { all, birthAt, Chunks, storeContract } from '../journal/contract.ts';
-import { type Recorded, record, stories } from '../replay/recorded.ts';
+import { phase, type Recorded, record, stories, up } from '../replay/recorded.ts';
+import { beginMove, linkClients } from '../support/peers/live-migrate.ts';
 import { peerSuite } from '../support/peers/present.ts';
 import { freePort, PeerProcess } from '../support/peers/process.ts';
+import { startQemuPair } from '../support/peers/qemu.ts';
+import { SAID, startViewer } from '../support/peers/spicy.ts';
+import { startSumacPair } from '../support/peers/sumac.ts';
+import { startXvfb } from '../support/peers/xvfb.ts';
 
 const now = () => Date.now();
 
@@ -342,4 +351,105 @@ peerSuite('as packets, by the word of Wireshark', ['tshark'], () => {
       }
     },
   );
+});
+
+/** Every session in a folder proves itself; returns how many there are of each kind. */
+async function proved(place: string): Promise<Record<string, number>> {
+  const terminal = new Captured();
+  const code = await runSumac(['journal', 'verify', place, '--json'], terminal);
+  const kinds: Record<string, number> = {};
+  for (const { session, mismatch, damage, owed, bytes } of terminal.events) {
+    expect([session, mismatch, damage, owed]).toEqual([session, undefined, undefined, []]);
+    expect(bytes).toBeGreaterThan(0);
+    const kind = /([a-z]+)(:\d+)?$/.exec(session)![1]!;
+    kinds[kind] = (kinds[kind] ?? 0) + 1;
+  }
+  expect(code).toBe(0);
+  return kinds;
+}
+
+const started: { stop(): Promise<unknown> }[] = [];
+const keep = <T extends { stop(): Promise<unknown> }>(one: T): T => {
+  started.push(one);
+  return one;
+};
+const places: string[] = [];
+const newPlace = () => {
+  const place = mkdtempSync(join(tmpdir(), 'sumac-proved-'));
+  places.push(place);
+  return place;
+};
+afterEach(async () => {
+  for (const one of started.splice(0).reverse()) await one.stop();
+  for (const place of places.splice(0)) rmSync(place, { recursive: true, force: true });
+});
+
+peerSuite('sumac serve with a journal, watched by spicy', ['spicy', 'Xvfb', 'xdotool'], () => {
+  const watch = async () => {
+    const screen = keep(await startXvfb());
+    const place = newPlace();
+    const more = ['--journal', place, '--migrate-ms', '2000'];
+    const { source, target } = await startSumacPair({ password: 'secret', more });
+    keep(source);
+    keep(target);
+    const viewer = keep(await startViewer(screen, source, { program: 'spicy' }));
+    await viewer.waitForChannels(6);
+    await viewer.key('a');
+    return { source, target, viewer, place };
+  };
+
+  it.each([
+    ['seamless', SAID.seamlessLinked, 'completed'],
+    ['cancelled', SAID.seamlessLinked, 'cancelled'],
+  ] as const)('proves a hand-over: %s', async (_what, said, outcome) => {
+    const { source, target, viewer, place } = await watch();
+    const since = viewer.mark();
+    await linkClients(source, target, { until: () => viewer.waitForLog(said, { since }) });
+    const move = await beginMove(source, target);
+    if (outcome === 'completed') {
+      expect((await move.finish()).outcome).toBe('completed');
+      await viewer.waitForLog(SAID.allMoved, { since });
+    } else {
+      expect((await move.cancel()).outcome).toBe('cancelled');
+      await viewer.waitForLog(SAID.cancel, { since });
+    }
+    await viewer.key('b');
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    await source.stop();
+    await target.stop();
+    expect(await proved(place)).toEqual({ server: 2, session: 2 });
+  });
+});
+
+peerSuite('our client with a journal, on two QEMUs', ['qemu-system-x86_64'], () => {
+  it.each([
+    ['seamless', true, 'completed'],
+    ['semi-seamless', false, 'completed'],
+    ['cancelled', true, 'cancelled'],
+  ] as const)('proves a hand-over: %s', async (_what, seamless, outcome) => {
+    const place = newPlace();
+    const { source, target } = await startQemuPair({ password: 'secret', image: 'moving', seamless });
+    keep(source);
+    keep(target);
+    const journals = await openJournal({ place });
+    const client = openClient({
+      uri: `spice://127.0.0.1:${source.spicePort}`,
+      password: 'secret',
+      journal: journals.journal(),
+    });
+    keep({ stop: async () => client.close() });
+    await up(client, ['main:0', 'display:0', 'inputs:0', 'cursor:0', 'playback:0']);
+    client.input.keyDown(0x1e);
+    client.input.keyUp(0x9e);
+    const linked = phase(client, 'linked');
+    await linkClients(source, target, { until: () => linked });
+    const over = phase(client, outcome === 'completed' ? 'switched' : 'cancelled');
+    const move = await beginMove(source, target, outcome === 'completed' ? {} : { bandwidth: 4_096 });
+    expect((await (outcome === 'completed' ? move.finish() : move.cancel())).outcome).toBe(outcome);
+    await over;
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    client.close();
+    await journals.close();
+    expect(await proved(place)).toEqual({ client: 1 });
+  });
 });
