@@ -26,7 +26,7 @@ import {
 import { highWater, type Pipe } from '../transport/pipe.ts';
 import { DataPlane, planeMessages } from './data-plane.ts';
 import { Deframer, frame } from './deframe.ts';
-import { Pace } from './pace.ts';
+import { cost, Pace } from './pace.ts';
 import type { Born, Host, System } from './system.ts';
 import type { ChannelWatch } from './watch.ts';
 
@@ -347,6 +347,7 @@ export class ChannelHost implements Host {
   private handle(number: number, body: Uint8Array): void {
     this.watch?.message('in', number, body);
     const entry = this.protocol.tables[this.peer].byNumber.get(number);
+    if (this.side === 'server') this.pace.count(entry?.path === 'control' ? cost.control : cost.data);
     if (entry === undefined) this.meetUnknown(number);
     else if (entry.path === 'control') this.step(entry, body);
     else if (planeMessages.has(entry.type)) {
@@ -365,7 +366,6 @@ export class ChannelHost implements Host {
 
   private step(entry: Entry, body: Uint8Array): void {
     const message = decodeMessage(this.protocol, this.peer, entry.number, body.slice());
-    if (this.side === 'server') this.pace.countStep();
     this.inform({ ...message });
     if (this.link !== undefined && !this.ended) this.messages.next(message);
   }

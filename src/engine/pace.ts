@@ -14,11 +14,12 @@ export interface Reading {
 }
 
 /**
- * Control messages that a client may have handled at once, and each second after that. One costs up to 50 µs in the charts
- * of its session, and nobody who sits before a screen needs more than a few of them.
+ * What a client may have handled at once, and each second after that. A data message costs one; a control message, which costs
+ * the charts of a session up to 50 µs, twenty. Nobody who sits before a screen comes near it.
  */
-const burst = 200;
-const eachSecond = 500;
+const burst = 4_000;
+const eachSecond = 10_000;
+export const cost = { data: 1, control: 20 } as const;
 /** Milliseconds. */
 const breath = 20;
 
@@ -31,8 +32,8 @@ export class Pace {
   private readonly awaited = new Map<string, number>();
   private waiter: Waiter | undefined;
   private timer: unknown;
-  private steps = burst;
-  private lastStep = 0;
+  private left = burst;
+  private countedAt = 0;
 
   /** `onFault`: what came while it waited breaks the rules. `onGone`: what came while it waited was handled. */
   constructor(system: System, onFault: (error: unknown) => void, onGone: () => void) {
@@ -48,7 +49,7 @@ export class Pace {
     this.awaited.clear();
     this.system.clock.clearTimeout(this.timer);
     this.timer = undefined;
-    this.steps = burst;
+    this.left = burst;
     this.reading = reading;
   }
 
@@ -73,12 +74,12 @@ export class Pace {
     this.system.waiters.add(this.waiter);
   }
 
-  /** A client's control message was handled. */
-  countStep(): void {
+  /** A client's message is handled. */
+  count(spent: number): void {
     const now = this.system.clock.now();
-    this.steps = Math.min(burst, this.steps + ((now - this.lastStep) * eachSecond) / 1000) - 1;
-    this.lastStep = now;
-    if (this.steps >= 0 || this.timer !== undefined) return;
+    this.left = Math.min(burst, this.left + ((now - this.countedAt) * eachSecond) / 1000) - spent;
+    this.countedAt = now;
+    if (this.left >= 0 || this.timer !== undefined) return;
     this.stop();
     this.timer = this.system.clock.setTimeout(() => {
       this.timer = undefined;

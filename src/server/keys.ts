@@ -1,5 +1,6 @@
 /** RSA keys for tickets: one of 1,024 bits for each link (spec §1.5), a few of them made ahead of time. */
 import { constants, generateKeyPair, type KeyObject, privateDecrypt } from 'node:crypto';
+import { availableParallelism } from 'node:os';
 
 export interface TicketKey {
   /** DER SubjectPublicKeyInfo, 162 bytes. */
@@ -25,7 +26,7 @@ const ticketKey = (publicKey: KeyObject, privateKey: KeyObject): TicketKey => ({
 });
 
 /** Keys that are made at one time: making one takes a processor for some milliseconds, and others have work to do. */
-const atOnce = 2;
+const atOnce = Math.max(1, availableParallelism() >> 1);
 
 interface Asker {
   readonly give: (key: TicketKey) => void;

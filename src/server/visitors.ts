@@ -8,23 +8,36 @@ export interface VisitorLimits {
   /** Links of one address that are not finished, at one time; the next one is closed at once. Default 64. */
   readonly maxUnfinishedLinks?: number | undefined;
   /**
+   * Links that an address may begin each second in the long run, and ten times as many at once; the next one is closed at
+   * once. Each costs a key, which is some milliseconds of a processor. Default 50.
+   */
+  readonly maxLinksPerSecond?: number | undefined;
+  /**
    * Wrong passwords that an address may send before it is refused, whatever it says; one is forgiven every six seconds.
    * Infinity where all clients come through one proxy. Default 10.
    */
   readonly maxWrongPasswords?: number | undefined;
 }
 
+/** A bucket that leaks: how full it was at a time. */
+interface Bucket {
+  level: number;
+  at: number;
+}
+
 interface Visitor {
   unfinished: number;
-  /** Wrong passwords that are not forgiven yet, at the time `at`. */
-  wrong: number;
-  at: number;
+  readonly begun: Bucket;
+  /** Wrong passwords that are not forgiven yet. */
+  readonly wrong: Bucket;
   /** The log knows that it is turned away. */
   told: boolean;
 }
 
-/** Milliseconds. */
-const forgiven = 6_000;
+/** Wrong passwords that are forgiven in a millisecond: one in six seconds. */
+const forgiven = 1 / 6_000;
+/** Links that may be begun at once, in seconds of the rate. */
+const burst = 10;
 /** Addresses with wrong passwords that are remembered. */
 const mostRemembered = 10_000;
 
@@ -34,6 +47,7 @@ export class Visitors {
   private readonly links = new Map<string, string>();
   private readonly maxUnfinished: number;
   private readonly maxWrong: number;
+  private readonly maxRate: number;
   private readonly now: () => number;
   private readonly log: (line: string) => void;
 
@@ -41,6 +55,7 @@ export class Visitors {
   constructor(limits: VisitorLimits, now: () => number, log: (line: string) => void) {
     this.maxUnfinished = limits.maxUnfinishedLinks ?? 64;
     this.maxWrong = limits.maxWrongPasswords ?? 10;
+    this.maxRate = limits.maxLinksPerSecond ?? 50;
     this.now = now;
     this.log = log;
   }
@@ -54,6 +69,12 @@ export class Visitors {
       this.tell(visitor, `${origin} has ${visitor.unfinished} links that are not finished: more are turned away`);
       return false;
     }
+    const begun = this.level(visitor.begun, this.maxRate / 1000);
+    if (begun + 1 > this.maxRate * burst) {
+      this.tell(visitor, `${origin} begins too many links: more are turned away for a while`);
+      return false;
+    }
+    this.fill(visitor.begun, begun + 1);
     visitor.unfinished++;
     this.links.set(link, origin);
     return true;
@@ -66,7 +87,7 @@ export class Visitors {
     this.links.delete(link);
     const visitor = this.all.get(origin)!;
     visitor.unfinished--;
-    if (visitor.unfinished === 0) this.forget(origin, visitor);
+    if (visitor.unfinished === 0 && this.isClean(visitor)) this.all.delete(origin);
   }
 
   /** The password that came over this unfinished link was wrong. */
@@ -74,11 +95,10 @@ export class Visitors {
     const origin = this.links.get(link);
     if (origin === undefined) return;
     const visitor = this.of(origin);
-    const level = this.level(visitor);
-    if (level === 0) visitor.told = false;
-    visitor.wrong = level + 1;
-    visitor.at = this.now();
-    if (visitor.wrong > this.maxWrong - 1) {
+    const wrong = this.level(visitor.wrong, forgiven) + 1;
+    if (wrong === 1) visitor.told = false;
+    this.fill(visitor.wrong, wrong);
+    if (wrong > this.maxWrong - 1) {
       this.tell(visitor, `${origin} sends wrong passwords: it is refused for a while`);
     }
   }
@@ -86,7 +106,7 @@ export class Visitors {
   /** Too many wrong passwords came from where this unfinished link is from. */
   isRefused(link: string): boolean {
     const visitor = this.all.get(this.links.get(link) ?? '');
-    return visitor !== undefined && this.level(visitor) > this.maxWrong - 1;
+    return visitor !== undefined && this.level(visitor.wrong, forgiven) > this.maxWrong - 1;
   }
 
   /** Where an unfinished link is from; undefined where that is no IP address. */
@@ -103,18 +123,26 @@ export class Visitors {
     let visitor = this.all.get(origin);
     if (visitor === undefined) {
       if (this.all.size >= mostRemembered) this.makeRoom();
-      visitor = { unfinished: 0, wrong: 0, at: this.now(), told: false };
+      const at = this.now();
+      visitor = { unfinished: 0, begun: { level: 0, at }, wrong: { level: 0, at }, told: false };
       this.all.set(origin, visitor);
     }
     return visitor;
   }
 
-  private level(visitor: Visitor): number {
-    return Math.max(0, visitor.wrong - (this.now() - visitor.at) / forgiven);
+  /** How full a bucket is now, if so much leaks out of it in a millisecond. */
+  private level({ level, at }: Bucket, leak: number): number {
+    return Math.max(0, level - (this.now() - at) * leak);
   }
 
-  private forget(origin: string, visitor: Visitor): void {
-    if (this.level(visitor) === 0) this.all.delete(origin);
+  private fill(bucket: Bucket, level: number): void {
+    bucket.level = level;
+    bucket.at = this.now();
+  }
+
+  /** There is nothing to hold against it. */
+  private isClean({ begun, wrong }: Visitor): boolean {
+    return this.level(wrong, forgiven) === 0 && this.level(begun, this.maxRate / 1000) === 0;
   }
 
   /** Drops those that are forgiven, or the oldest: what has links under way stays. */
@@ -122,7 +150,7 @@ export class Visitors {
     let excess = this.all.size - mostRemembered / 2;
     for (const [origin, visitor] of this.all) {
       if (visitor.unfinished > 0) continue;
-      if (this.level(visitor) === 0 || excess > 0) {
+      if (this.isClean(visitor) || excess > 0) {
         this.all.delete(origin);
         excess--;
       }

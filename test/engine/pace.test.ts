@@ -1,7 +1,7 @@
 /** When a channel reads on: waiting for others as often as it is told to, and taking a breath; never both forgotten, never twice. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Deframer, frame } from '../../src/engine/deframe.ts';
-import { Pace } from '../../src/engine/pace.ts';
+import { cost, Pace } from '../../src/engine/pace.ts';
 import type { System, Waiter } from '../../src/engine/system.ts';
 import { memoryPair } from '../../src/transport/memory.ts';
 import { join } from '../support/raw-wire.ts';
@@ -150,7 +150,7 @@ describe('waiting for other channels', () => {
 
 describe('taking a breath', () => {
   const control = (number: number, pace: Pace) => {
-    if (number < 100) pace.countStep();
+    pace.count(number < 100 ? cost.control : cost.data);
   };
 
   it('bounds what a peer makes the charts do, and loses nothing', async () => {
@@ -173,10 +173,16 @@ describe('taking a breath', () => {
     }
   });
 
-  it('is not taken for data', async () => {
+  it('is taken for data when there are twenty times as many', async () => {
     const { say } = reader(control);
-    await say(...Array.from({ length: 5_000 }, () => 101));
-    expect(handled).toHaveLength(5_000);
+    await say(...Array.from({ length: 4_000 }, () => 101));
+    expect(handled).toHaveLength(4_000);
+    await say(...Array.from({ length: 10_000 }, () => 101));
+    expect(handled).toHaveLength(4_001);
+    await clock.advance(500);
+    expect(handled.length).toBeLessThan(9_400);
+    await clock.advance(1_000);
+    expect(handled).toHaveLength(14_000);
   });
 
   it('ends with the pipe', async () => {

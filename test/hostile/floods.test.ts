@@ -35,6 +35,9 @@ async function flooder(channel: 'main' | 'inputs' | 'display' = 'main'): Promise
   return own;
 }
 
+/** Milliseconds, on a busy machine; without limits it was more than two seconds on an idle one. */
+const bearable = 1_000;
+
 /** Milliseconds that the healthy client takes to be drawn for and to be heard, at worst of a few times. */
 async function worst(times = 5): Promise<number> {
   let longest = 0;
@@ -63,7 +66,7 @@ describe('a flood of messages', () => {
     const stranger = await flooder(channel);
     const chunk = many(stranger.frame(number, body), 10_000);
     for (let i = 0; i < 10; i++) stranger.raw.write(chunk);
-    expect(await worst()).toBeLessThan(500);
+    expect(await worst()).toBeLessThan(bearable);
   });
 
   it('alternating mouse modes are not queued for those who do not listen', async () => {
@@ -73,7 +76,7 @@ describe('a flood of messages', () => {
     const busy = await flooder();
     const both = join(busy.frame(105, u16(1)), busy.frame(105, u16(2)));
     for (let i = 0; i < 10; i++) busy.raw.write(many(both, 1_000));
-    expect(await worst()).toBeLessThan(500);
+    expect(await worst()).toBeLessThan(bearable);
   });
 });
 
@@ -84,7 +87,7 @@ describe('links by the hundred', () => {
       strangers.push(raw);
       raw.write(linkMessage());
     }
-    expect(await worst()).toBeLessThan(1_000);
+    expect(await worst()).toBeLessThan(bearable);
   });
 
   it('that come and go leave nothing behind', async () => {

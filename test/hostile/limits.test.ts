@@ -39,7 +39,7 @@ describe('visitors', () => {
   };
 
   it('may have so many links under way, each address for itself', () => {
-    const { visitors, log } = make({ maxUnfinishedLinks: 2 });
+    const { visitors, log, time } = make({ maxUnfinishedLinks: 2 });
     expect(visitors.enter('a', '192.0.2.1')).toBe(true);
     expect(visitors.enter('b', '192.0.2.1')).toBe(true);
     expect(visitors.enter('c', '192.0.2.1')).toBe(false);
@@ -52,6 +52,7 @@ describe('visitors', () => {
     expect(visitors.enter('g', '192.0.2.1')).toBe(true);
     expect(visitors.enter('h', '192.0.2.1')).toBe(false);
     expect(log).toEqual(['192.0.2.1 has 2 links that are not finished: more are turned away']);
+    time.now += 1_000;
     for (const link of ['b', 'e', 'f', 'g']) visitors.finished(link);
     expect(visitors.size).toBe(0);
   });
@@ -81,6 +82,27 @@ describe('visitors', () => {
     visitors.finished('c');
     visitors.finished('b');
     expect(visitors.size).toBe(0);
+  });
+
+  it('may begin so many links a second, and ten times as many at once', () => {
+    const { visitors, log, time } = make({ maxLinksPerSecond: 5 });
+    const tries = (count: number, from: string) => {
+      let taken = 0;
+      for (let i = 0; i < count; i++) {
+        if (!visitors.enter(`${from} ${time.now} ${i}`, from)) continue;
+        visitors.finished(`${from} ${time.now} ${i}`);
+        taken++;
+      }
+      return taken;
+    };
+    expect(tries(80, '192.0.2.1')).toBe(50);
+    expect(tries(80, '192.0.2.2')).toBe(50);
+    time.now += 1_000;
+    expect(tries(80, '192.0.2.1')).toBe(5);
+    expect(log).toHaveLength(2);
+    expect(log[0]).toBe('192.0.2.1 begins too many links: more are turned away for a while');
+    time.now += 60_000;
+    expect(tries(80, '192.0.2.1')).toBe(50);
   });
 
   it('are not remembered without end', () => {
