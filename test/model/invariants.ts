@@ -144,6 +144,7 @@ export const always: readonly Always[] = [
           continue;
         if (world.facts.guest === incident.path) continue;
         for (const { path, host, state } of channelsOf(world, 'client')) {
+          if (host.lender !== '') continue;
           const wire = world.connections.get(host.pipe);
           if (wire?.server === incident.path && wire.far.open && wire.client.open && state!.flowing) {
             return `${incident.path} says so while ${path} is still with it`;
@@ -196,13 +197,8 @@ function closedWithReason(world: World): boolean {
   );
 }
 
-/** The client may be where the guest is not. */
-function astrayWithReason(world: World): boolean {
-  return (
-    // It lost its source before it heard how the move went, and went where the guest was to go (see README).
-    befell(world, 'cut main:0 source', 'host cut source') || world.facts.silent.length > 0
-  );
-}
+/** The client may be where the guest is not: where it is, or where the guest is, nobody says a word any more. */
+const astrayWithReason = (world: World): boolean => world.facts.silent.length > 0;
 
 const rests: Readonly<Record<string, (actor: Actor, world: World) => boolean>> = {
   'session/client': (actor) => value(actor).up?.staying === 'settled',
