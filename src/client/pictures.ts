@@ -90,6 +90,11 @@ export class PictureDecoder {
     const topDown = (image.bitmapFlags & BitmapFlags.topDown) !== 0;
     const px = decodeMask({ width, height, stride, topDown, data, format: image.format });
     const raster: Raster = { format: 'a1', width, height, px };
+    // It needs no colours, but the server counts on it that they are kept.
+    const { palette } = image;
+    if (image.bitmapFlags & BitmapFlags.palCacheMe && palette !== null && typeof palette !== 'bigint') {
+      this.palettes.put(keep(palette));
+    }
     if (image.flags & ImageFlags.cacheMe) this.caches.images.put(image.id, raster, false);
     return raster;
   }

@@ -1,15 +1,24 @@
 /**
- * What our server draws, as the reference clients show it: with every encoding, pictures that come and go for a while, to a
- * window of spicy, and at the end to spicy-screenshot. All pixels must be the server's own.
+ * Every drawing command and every kind of picture between us and the reference, both ways. Our client shows what a guest of
+ * libspice-server has drawn, surface by surface, as the library's own canvas and spicy do; spicy shows what our server sends,
+ * with every encoding. All pixels must be the same.
  */
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
+import type { Client } from '../../src/client/client.ts';
+import type { PreferredCompression } from '../../src/client/displays.ts';
+import { connect } from '../../src/connect.ts';
+import { SurfaceFmt } from '../../src/protocol/constants.ts';
 import { imageCompressions } from '../../src/server/picture-encoder.ts';
 import { createServer, type Server, type ServerOptions } from '../../src/server/server.ts';
 import { naturalPicture, screenPicture, xorshift } from '../bench/image-pictures.ts';
+import { plans, size, surfaces } from '../client/script.ts';
+import { first } from '../support/network.ts';
 import type { Picture } from '../support/peers/boot-sector.ts';
 import { peerSuite } from '../support/peers/present.ts';
 import { spicyScreenshot, startViewer } from '../support/peers/spicy.ts';
 import { startXvfb } from '../support/peers/xvfb.ts';
+import { type GuestOptions, guestNeeds, type SpiceGuest, startGuest } from './c/guest.ts';
+import { bitmapOf, drawPlan, formatsWith, swapped } from './commands.ts';
 
 const ended: (() => unknown)[] = [];
 afterEach(async () => {
@@ -155,5 +164,148 @@ peerSuite('what our server sends, to the reference client', ['spicy', 'spicy-scr
     const off = shot.rgb.map((value, i) => Math.abs(value - photo.data[Math.floor(i / 3) * 4 + 2 - (i % 3)]!));
     expect(off.reduce((sum, value) => sum + value, 0) / off.length).toBeLessThan(6);
     expect(off.some((value) => value > 0)).toBe(true);
+  });
+});
+
+const all = { type: 'none' } as const;
+const noMask = { flags: 0, pos: { x: 0, y: 0 }, bitmap: null };
+
+interface Watch {
+  readonly guest: SpiceGuest;
+  readonly client: Client;
+  /** How many pictures of each type came. */
+  readonly types: Map<string, number>;
+}
+
+async function watchGuest(
+  options: GuestOptions,
+  screen: { width: number; height: number; format: number },
+  preferredCompression?: PreferredCompression,
+): Promise<Watch> {
+  const guest = await startGuest(options);
+  ended.push(() => guest.stop());
+  guest.primary(screen.width, screen.height, screen.format);
+  const destination = { host: guest.host, port: guest.spicePort };
+  const client = connect({ destination, preferredCompression, channels: ['display'] });
+  ended.push(() => client.close());
+  await first(client.events, (event) => event.event === 'frame');
+  const types = new Map<string, number>();
+  const shown = client.screens.get('display:0')!;
+  const { apply } = shown;
+  shown.apply = function (message) {
+    const type = message.body.srcBitmap?.type ?? message.type;
+    types.set(type, (types.get(type) ?? 0) + 1);
+    apply.call(this, message);
+  };
+  return { guest, client, types };
+}
+
+/** What of the bytes of a pixel means something, by the format of the surface. */
+const meaning: Readonly<Record<number, readonly number[]>> = {
+  [SurfaceFmt['8_a']]: [255],
+  [SurfaceFmt['16_555']]: [255, 127],
+  [SurfaceFmt['16_565']]: [255, 255],
+  [SurfaceFmt['32_xrgb']]: [255, 255, 255, 0],
+  [SurfaceFmt['32_argb']]: [255, 255, 255, 255],
+};
+
+/** Waits until each surface of the client is what the library's canvas has made of it. */
+async function sameSurfaces({ guest, client }: Watch, formats: ReadonlyMap<number, number>): Promise<void> {
+  const screen = client.screens.get('display:0')!;
+  for (const [id, format] of formats) {
+    const own = await guest.dump(id);
+    const means = meaning[format]!;
+    const differing = (): number => {
+      const raster = screen.raster(id);
+      if (raster === undefined) return own.length;
+      const bytes = new Uint8Array(raster.px.buffer, raster.px.byteOffset, raster.px.byteLength);
+      let count = Math.abs(own.length - bytes.length);
+      for (let i = 0; i < own.length; i++) if (((own[i]! ^ bytes[i]!) & means[i % means.length]!) !== 0) count++;
+      return count;
+    };
+    const deadline = Date.now() + 5_000;
+    for (;;) {
+      await screen.settled();
+      const wrong = differing();
+      if (wrong === 0) break;
+      if (Date.now() > deadline) throw new Error(`surface ${id}, format ${format}: ${wrong} of ${own.length} bytes`);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+  expect([...screen.undrawn]).toEqual([]);
+}
+
+/** Pictures of a desktop and of a photograph in every format of bitmaps, some of them again and again. */
+function drawPictures(guest: SpiceGuest, rounds: number): void {
+  const wordsOf = ({ data }: { data: Uint8Array }) => new Uint32Array(data.buffer, data.byteOffset, data.length >> 2);
+  const random = xorshift(99);
+  let id = 1_000n;
+  const icons = [4, 5, 8, 9].map((format) =>
+    bitmapOf(wordsOf(desktop), width, rect(100, 60, 148, 100), format, ++id, 1),
+  );
+  const put = (image: any, left: number, top: number): void => {
+    const box = rect(left, top, left + image.width, top + image.height);
+    const srcArea = rect(0, 0, image.width, image.height);
+    const base = { surfaceId: 0, box, clip: all };
+    guest.draw('draw_copy', { base, srcBitmap: image, srcArea, ropDescriptor: 8, scaleMode: 0, mask: noMask });
+  };
+  for (let i = 0; i < rounds; i++) {
+    for (let format = 1; format <= 10; format++) {
+      // The library cannot draw those of which the lowest bits come first, and alpha alone is for blending only.
+      if (format === 1 || format === 3 || format === 10) continue;
+      const [w, h] = [3 + (random() % 150), 3 + (random() % 120)];
+      const [left, top] = [random() % (width - w), random() % (height - h)];
+      const picture = random() % 2 ? photo : desktop;
+      const [x, y] = [random() % (width - w), random() % (height - h)];
+      put(bitmapOf(wordsOf(picture), width, rect(x, y, x + w, y + h), format, ++id), left, top);
+    }
+    put(icons[i % icons.length], (i * 37) % (width - 48), (i * 53) % (height - 40));
+  }
+}
+
+type Compression = NonNullable<GuestOptions['imageCompression']>;
+const libraryModes: readonly (readonly [string, GuestOptions, PreferredCompression | undefined])[] = [
+  ...(['off', 'auto_glz', 'auto_lz', 'quic', 'glz', 'lz'] as const).map(
+    (imageCompression: Compression) => [imageCompression, { imageCompression }, undefined] as const,
+  ),
+  ['lz4', { imageCompression: 'lz4' }, 'lz4'],
+  ['zlib over GLZ', { imageCompression: 'glz', zlibGlzWanCompression: 'always' }, undefined],
+];
+
+peerSuite('what libspice-server sends', guestNeeds, () => {
+  describe.each(libraryModes)('with image-compression %s', (name, options, preferred) => {
+    test.each([
+      ['32 bits', 0],
+      ['16 bits', 2],
+    ])('every drawing command, in every variant, on every kind of surface; the screen of %s', async (_, primary) => {
+      const formats = formatsWith(primary);
+      const watched = await watchGuest(options, { ...size, format: formats.get(0)! }, preferred);
+      for (const [id, format] of surfaces) {
+        const own = swapped(id, primary);
+        if (own !== 0) watched.guest.surface(own, size.width, size.height, format);
+      }
+      for (const [turn, plan] of plans.entries()) {
+        drawPlan(watched.guest, plan, turn, primary);
+        await sameSurfaces(watched, formats);
+      }
+      expect(watched.guest.errors).not.toMatch(/CRITICAL|assert/i);
+    });
+
+    test('pictures of every format', async () => {
+      const watched = await watchGuest(options, { width, height, format: SurfaceFmt['32_xrgb'] }, preferred);
+      drawPictures(watched.guest, 40);
+      await sameSurfaces(watched, new Map([[0, SurfaceFmt['32_xrgb']]]));
+      const expected: Record<string, readonly string[]> = {
+        off: ['bitmap', 'from_cache'],
+        auto_glz: ['glz_rgb', 'quic', 'lz_plt', 'from_cache'],
+        auto_lz: ['lz_rgb', 'quic', 'lz_plt', 'from_cache'],
+        quic: ['quic', 'from_cache'],
+        glz: ['glz_rgb', 'lz_plt', 'from_cache'],
+        lz: ['lz_rgb', 'lz_plt', 'from_cache'],
+        lz4: ['lz4', 'lz_plt', 'from_cache'],
+        'zlib over GLZ': ['zlib_glz_rgb', 'lz_plt', 'from_cache'],
+      };
+      expect([...watched.types.keys()]).toEqual(expect.arrayContaining([...expected[name]!]));
+    });
   });
 });
