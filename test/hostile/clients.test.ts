@@ -4,8 +4,9 @@
  * sessions go on.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { displayInit, displayState, inputsState, mainState, oneSurface } from '../support/raw-bodies.ts';
 import { type ChannelWord, link, session, tryLink } from '../support/raw-client.ts';
-import { ascii, join, type RawChannel, u8, u16, u32, u64 } from '../support/raw-wire.ts';
+import { join, type RawChannel, u8, u16, u32 } from '../support/raw-wire.ts';
 import { Stage, until } from './stage.ts';
 
 let stage: Stage;
@@ -15,39 +16,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await stage.close();
 });
-
-const displayInit = join(u8(1), u64(20_971_520n), u8(1), u32(4_194_304));
-const charDevice = (size = 0, pointer = 0) => join(u32(1), u8(0), u32(0, 0, size, 0, pointer));
-const mainState = (more: { size?: number; pointer?: number; magic?: string; version?: number } = {}) =>
-  join(
-    ascii(more.magic ?? 'MNMD'),
-    u32(more.version ?? 1),
-    charDevice(more.size, more.pointer),
-    u8(0),
-    u32(0, 0, 0),
-    u8(0),
-    u32(0, 0, 0),
-    u8(0),
-    u32(0),
-    u8(0),
-  );
-const inputsState = (magic = 'ICMD', version = 1) => join(ascii(magic), u32(version), u16(0));
-const displayState = (surfaces: Uint8Array, magic = 'DCMD', version = 1, pointer = 80) =>
-  join(
-    ascii(magic),
-    u32(version),
-    u64(40n),
-    u8(0, 1),
-    u64(20_971_520n),
-    u8(1),
-    u64(0n, 0n, 0n, 0n),
-    u8(1),
-    u32(4_194_304, 4),
-    u64(25n),
-    u32(pointer),
-    surfaces,
-  );
-const oneSurface = u32(1, 0);
 
 /** A channel of a session of its own; its main is there too. */
 async function open(channel: ChannelWord, mini = true): Promise<{ main: RawChannel; own: RawChannel }> {

@@ -5,7 +5,7 @@ import { dialTcp } from '../../src/transport/tcp.ts';
 import { first } from '../support/network.ts';
 import { type ChannelWord, link } from '../support/raw-client.ts';
 import { init, type RawServed, RawServer } from '../support/raw-server.ts';
-import { join, type RawChannel, readU32, u8, u32, u64 } from '../support/raw-wire.ts';
+import { join, type RawChannel, readU32, u32, u64 } from '../support/raw-wire.ts';
 
 /** Closes in the reverse order what tests have opened. */
 export class Closing {
@@ -107,8 +107,6 @@ export async function greets(main: RawServed): Promise<void> {
   await main.until(109);
   main.send(103, init(main.connectionId));
 }
-
-export const displayInit = join(u8(1), u64(20_971_520n), u8(1), u32(4_194_304));
 
 /** A hand-written client at a target: main and others, linked with the id that they have at a source. */
 export async function arrives(port: number, connectionId: number, others: readonly ChannelWord[] = []) {

@@ -9,6 +9,7 @@ import { Screen } from '../../src/client/surface.ts';
 import { connect } from '../../src/connect.ts';
 import { readMigrateData, writeMigrateData } from '../../src/protocol/migrate-data.ts';
 import { first } from '../support/network.ts';
+import { displayInit, displayState, inputsState, mainState } from '../support/raw-bodies.ts';
 import { type ChannelWord, link, session, tryLink } from '../support/raw-client.ts';
 import { dstInfo } from '../support/raw-server.ts';
 import { ascii, join, type RawChannel, readU32, u8, u16, u32, u64 } from '../support/raw-wire.ts';
@@ -17,7 +18,6 @@ import {
   answers,
   arrives,
   Closing,
-  displayInit,
   everyChannel,
   greets,
   isSilent,
@@ -62,24 +62,6 @@ async function source(options: Parameters<typeof watch>[1] = {}) {
   await isUp(watched.client);
   return { server, served, ...watched };
 }
-
-const inputsState = join(ascii('ICMD'), u32(1), u16(0));
-const mainState = join(ascii('MNMD'), u32(1, 1), new Uint8Array(53));
-const displayState = (surfaces: Uint8Array = u32(1, 0)) =>
-  join(
-    ascii('DCMD'),
-    u32(1),
-    u64(40n),
-    u8(0, 1),
-    u64(1n, 0n),
-    u8(0),
-    new Uint8Array(24),
-    u8(1),
-    u32(1, 4),
-    u64(25n),
-    u32(80),
-    surfaces,
-  );
 
 // ---------------------------------------------------------------------------------------------------------- client
 
@@ -226,12 +208,12 @@ fault(9, 'after migrate data a client is one message ahead of the target', async
   here.served.display.send(1, u32(3));
   here.served.display.send(2, displayState());
   here.served.main.send(1, u32(3));
-  here.served.main.send(2, mainState);
+  here.served.main.send(2, mainState());
   here.served.inputs.send(1, u32(3));
-  here.served.inputs.send(2, inputsState);
+  here.served.inputs.send(2, inputsState());
   for (const word of ['cursor', 'playback', 'record'] as const) here.served[word].send(1, u32(0));
   expect((await there.display.until(5)).body).toEqual(displayState());
-  expect((await main.until(5)).body).toEqual(mainState);
+  expect((await main.until(5)).body).toEqual(mainState());
   // MIGRATE_DATA was the last one at the source; the target's first message has its number.
   there.cursor.send(5, join(u8(1, 2, 0), u64(BigInt(count))));
   expect(await isSilent(there.cursor, 80)).toBe(true);
@@ -330,7 +312,7 @@ fault(15, 'a stray message ends the process', async () => {
     ['main', 109, u8()],
     ['main', 110, u32(1)],
     ['display', 101, displayInit],
-    ['inputs', 5, inputsState],
+    ['inputs', 5, inputsState()],
   ];
   for (const [word, number, body] of stray) {
     const { main, connectionId } = await session(port);
@@ -475,7 +457,7 @@ fault(22, 'after a hand-over main is not looked after any more', async () => {
     if (how === 'seamless') {
       main.send(110, u32(1));
       await main.until(117);
-      main.send(5, mainState);
+      main.send(5, mainState());
     } else main.send(109);
     const ping = await main.until(4);
     main.send(3, ping.body.subarray(0, 12));
@@ -492,8 +474,8 @@ fault(23, 'pings are sent in the middle of a hand-over', async () => {
   expect((await main.next()).number).toBe(117);
   await new Promise((resolve) => setTimeout(resolve, 250));
   expect(main.raw.unread).toBe(0);
-  main.send(5, mainState);
-  inputs.send(5, inputsState);
+  main.send(5, mainState());
+  inputs.send(5, inputsState());
   const seen: number[] = [];
   while (!seen.includes(4)) seen.push((await main.next()).number);
   for (const channel of [main, inputs, cursor]) channel.end();
@@ -505,9 +487,9 @@ fault(24, 'a channel that is lost at the target keeps the hand-over from ever be
   main.send(110, u32(1));
   await main.until(117);
   const arrived = first(server.events, (event) => event.event === 'arrived');
-  main.send(5, mainState);
+  main.send(5, mainState());
   display.end();
-  inputs.send(5, inputsState);
+  inputs.send(5, inputsState());
   expect(await arrived).toMatchObject({ scheme: 'seamless' });
   // The next move is announced, which it is not while one is under way.
   server.migrateConnect({ host: '192.0.2.1', port: 1 });
@@ -631,8 +613,8 @@ fault(31, 'a client may be half arrived for ever', async () => {
   const { main, display, inputs } = await arrives(port, 0x3131, ['display', 'inputs']);
   main.send(110, u32(1));
   await main.until(117);
-  main.send(5, mainState);
-  inputs.send(5, inputsState);
+  main.send(5, mainState());
+  inputs.send(5, inputsState());
   await inputs.until(102);
   await clock.advance(30 * 60_000 + 1);
   await main.hungUp();
