@@ -5,9 +5,10 @@
  */
 import { afterEach, describe, expect, test } from 'vitest';
 import type { Client } from '../../src/client/client.ts';
+import { cursorShape } from '../../src/client/cursor-shape.ts';
 import type { PreferredCompression } from '../../src/client/displays.ts';
 import { connect } from '../../src/connect.ts';
-import { SurfaceFmt } from '../../src/protocol/constants.ts';
+import { CursorType, SurfaceFmt } from '../../src/protocol/constants.ts';
 import { imageCompressions } from '../../src/server/picture-encoder.ts';
 import { createServer, type Server, type ServerOptions } from '../../src/server/server.ts';
 import { naturalPicture, screenPicture, xorshift } from '../bench/image-pictures.ts';
@@ -15,7 +16,7 @@ import { plans, size, surfaces } from '../client/script.ts';
 import { first } from '../support/network.ts';
 import type { Picture } from '../support/peers/boot-sector.ts';
 import { peerSuite } from '../support/peers/present.ts';
-import { spicyScreenshot, startViewer } from '../support/peers/spicy.ts';
+import { spicyScreenshot, startViewer, type Viewer } from '../support/peers/spicy.ts';
 import { startXvfb } from '../support/peers/xvfb.ts';
 import { type GuestOptions, guestNeeds, type SpiceGuest, startGuest } from './c/guest.ts';
 import { bitmapOf, drawPlan, formatsWith, swapped } from './commands.ts';
@@ -81,13 +82,17 @@ function work({ display }: Server, random: () => number): void {
 
 /** Pixels of the window that are not the server's, where the window shows it best. */
 function differing(server: Server, window: Picture): number {
-  const { pixels } = server.display;
+  return differingFrom(server.display.pixels, window);
+}
+
+/** The same for any picture of that size, in BGRX. What is as close as `tolerance` counts as equal. */
+function differingFrom(pixels: Uint8Array, window: Picture, tolerance = 0): number {
   const count = (x: number, y: number, step: number, most: number): number => {
     let wrong = 0;
     for (let i = 0; i < width * height; i += step) {
       const at = ((y + Math.floor(i / width)) * window.width + x + (i % width)) * 3;
       for (let c = 0; c < 3; c++) {
-        if (window.rgb[at + c] === pixels[i * 4 + 2 - c]) continue;
+        if (Math.abs(window.rgb[at + c]! - pixels[i * 4 + 2 - c]!) <= tolerance) continue;
         if (++wrong > most) return wrong;
         break;
       }
@@ -307,5 +312,131 @@ peerSuite('what libspice-server sends', guestNeeds, () => {
       };
       expect([...watched.types.keys()]).toEqual(expect.arrayContaining([...expected[name]!]));
     });
+  });
+});
+
+const bgrx = { width, height, format: SurfaceFmt['32_xrgb'] };
+
+/** Waits until the window shows what our client shows. */
+async function sameWindow(viewer: Viewer, client: Client, tolerance = 0): Promise<void> {
+  const screen = client.screens.get('display:0')!;
+  let wrong = width * height;
+  for (let tries = 0; wrong > 0 && tries < 60; tries++) {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    await screen.settled();
+    wrong = differingFrom(screen.primary()!.data, await viewer.screenshot(), tolerance);
+  }
+  expect(wrong).toBe(0);
+  expect([...screen.undrawn]).toEqual([]);
+}
+
+peerSuite('our client beside spicy', [...guestNeeds, 'spicy', 'Xvfb', 'xdotool'], () => {
+  async function beside(options: GuestOptions): Promise<Watch & { readonly viewer: Viewer }> {
+    const watched = await watchGuest(options, bgrx);
+    const screen = await startXvfb();
+    ended.push(() => screen.stop());
+    const viewer = await startViewer(screen, watched.guest);
+    ended.push(() => viewer.stop());
+    await viewer.waitForChannels(4);
+    return { ...watched, viewer };
+  }
+
+  test('shows the same of all drawing commands', async () => {
+    // Not GLZ: spicy leaves pictures out whose commands are clipped away, and waits for them for ever.
+    const { guest, viewer, ...watched } = await beside({ imageCompression: 'auto_lz' });
+    for (const [id, format] of surfaces) if (id !== 0) guest.surface(id, size.width, size.height, format);
+    drawPictures(guest, 5);
+    for (const [turn, plan] of plans.entries()) drawPlan(guest, plan, turn);
+    await guest.dump();
+    await sameWindow(viewer, watched.client);
+  });
+
+  test('shows JPEG as it does, and JPEG with alpha', async () => {
+    const { guest, viewer, ...watched } = await beside({ imageCompression: 'auto_lz', jpegWanCompression: 'always' });
+    const wordsOf = new Uint32Array(photo.data.buffer);
+    for (let i = 0; i < 12; i++) {
+      const area = rect(i * 30, i * 20, i * 30 + 200, i * 20 + 150);
+      const srcBitmap = bitmapOf(wordsOf, width, area, i % 3 === 2 ? 9 : 8, BigInt(5_000 + i));
+      const box = rect(area.left, area.top, area.right, area.bottom);
+      const srcArea = rect(0, 0, 200, 150);
+      const base = { surfaceId: 0, box, clip: all };
+      if (i % 3 === 2) guest.draw('draw_alpha_blend', { base, srcBitmap, srcArea, alphaFlags: 0, alpha: 200 });
+      else guest.draw('draw_copy', { base, srcBitmap, srcArea, ropDescriptor: 8, scaleMode: 0, mask: noMask });
+      await guest.dump();
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    expect([...watched.types.keys()]).toEqual(expect.arrayContaining(['jpeg', 'jpeg_alpha']));
+    await sameWindow(viewer, watched.client, 2);
+  });
+});
+
+peerSuite('what else libspice-server sends', guestNeeds, () => {
+  test('videos, and the picture that they leave', async () => {
+    const { guest, client, types } = await watchGuest({ imageCompression: 'auto_lz', streamingVideo: 'filter' }, bgrx);
+    const words = new Uint32Array(photo.data.buffer);
+    const box = rect(80, 60, 400, 300);
+    const screen = client.screens.get('display:0')!;
+    for (let i = 0; i < 60; i++) {
+      const area = rect((i * 3) % 300, i % 200, ((i * 3) % 300) + 320, (i % 200) + 240);
+      const srcBitmap = bitmapOf(words, width, area, 8, BigInt(9_000 + i));
+      const srcArea = rect(0, 0, 320, 240);
+      const body = { srcBitmap, srcArea, ropDescriptor: 8, scaleMode: 0, mask: noMask };
+      guest.draw('draw_copy', { base: { surfaceId: 0, box, clip: all }, ...body }, { opaque: true });
+      await new Promise((resolve) => setTimeout(resolve, 40));
+    }
+    expect(types.get('msg.stream_create')).toBe(1);
+    expect(types.get('msg.stream_data')).toBeGreaterThan(15);
+    expect([...screen.undrawn]).toEqual([]);
+    await sameSurfaces({ guest, client, types }, new Map([[0, SurfaceFmt['32_xrgb']]]));
+  });
+
+  test('pointers of every kind', async () => {
+    const guest = await startGuest();
+    ended.push(() => guest.stop());
+    guest.primary(width, height, SurfaceFmt['32_xrgb']);
+    const client = connect({ destination: { host: guest.host, port: guest.spicePort }, channels: ['cursor'] });
+    ended.push(() => client.close());
+    await first(client.events, (event) => event.event === 'channel' && event.channel === 'cursor:0');
+    const random = xorshift(3);
+    const [w, h] = [32, 20];
+    const mask = (w * h) / 8;
+    const bytes: readonly (readonly [number, number])[] = [
+      [CursorType.alpha, w * h * 4],
+      [CursorType.mono, mask * 2],
+      [CursorType.color4, (w * h) / 2 + 64 + mask],
+      [CursorType.color16, w * h * 2 + mask],
+      [CursorType.color32, w * h * 4 + mask],
+    ];
+    for (const [type, length] of [...bytes, ...bytes]) {
+      const header = { unique: BigInt(100 + type), type, width: w, height: h, hotSpotX: 3, hotSpotY: 4 };
+      const data = Uint8Array.from({ length }, (_, i) => (i * 37 + type) & 255);
+      const shaped = first(client.pointer.changes, (change) => change === 'shape');
+      const position = { x: random() % 600, y: random() % 400 };
+      guest.cursor(position, true, header, data);
+      await shaped;
+      expect(client.pointer).toMatchObject({ position, visible: true, shape: cursorShape(header, data) });
+    }
+    const moved = first(client.pointer.changes, (change) => change === 'position');
+    guest.pointer('moves', { x: 11, y: 22 });
+    await moved;
+    expect(client.pointer.position).toEqual({ x: 11, y: 22 });
+    const hidden = first(client.pointer.changes, (change) => change === 'visible');
+    guest.pointer('hides');
+    await hidden;
+    expect(client.pointer.visible).toBe(false);
+    expect([...client.pointer.unshown]).toEqual([]);
+  });
+
+  test('how monitors lie on the screen', async () => {
+    const { guest, client } = await watchGuest({}, bgrx);
+    const heads = [
+      { monitorId: 0, surfaceId: 0, width: 320, height: 480, x: 0, y: 0, flags: 0 },
+      { monitorId: 1, surfaceId: 0, width: 320, height: 480, x: 320, y: 0, flags: 0 },
+    ];
+    guest.monitors(4, heads);
+    const screen = client.screens.get('display:0')!;
+    const deadline = Date.now() + 5_000;
+    while (screen.monitors.length !== 2 && Date.now() < deadline) await new Promise((go) => setTimeout(go, 20));
+    expect([screen.monitors, screen.maxMonitors]).toEqual([heads, 4]);
   });
 });

@@ -9,7 +9,14 @@ import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { ImageCompression } from '../../../src/protocol/constants.ts';
-import { type Command, cursorCommand, drawCommand, monitorsBytes, pointerCommand } from './qxl-command.ts';
+import {
+  type Command,
+  cursorCommand,
+  type DrawOptions,
+  drawCommand,
+  monitorsBytes,
+  pointerCommand,
+} from './qxl-command.ts';
 
 /** What a suite that uses this needs. */
 export const guestNeeds = ['/usr/include/spice-server/spice.h', '/usr/bin/gcc', '/usr/bin/pkg-config'] as const;
@@ -81,7 +88,9 @@ export class SpiceGuest {
       streaming[options.streamingVideo ?? 'off'],
       (options.playbackCompression ?? true) ? 1 : 0,
     ];
-    this.child = spawn(program(), words.map(String), { stdio: ['pipe', 'pipe', 'pipe'] });
+    // So that a client of ours and the reference client can watch the same commands.
+    const env = { ...process.env, SPICE_DEBUG_ALLOW_MC: '1' };
+    this.child = spawn(program(), words.map(String), { stdio: ['pipe', 'pipe', 'pipe'], env });
     process.on('exit', () => this.child.kill('SIGKILL'));
     this.child.stdin.on('error', () => {});
     this.child.stderr.on('data', (data) => (this.errors += data));
@@ -106,8 +115,8 @@ export class SpiceGuest {
   }
 
   /** Draws what a message of this name and body would draw. */
-  draw(name: string, body: object, mmTime?: number): void {
-    this.command(kinds.draw, drawCommand(name, body, mmTime));
+  draw(name: string, body: object, options?: DrawOptions): void {
+    this.command(kinds.draw, drawCommand(name, body, options));
   }
 
   cursor(position: { x: number; y: number }, visible: boolean, header: object, data: Uint8Array): void {

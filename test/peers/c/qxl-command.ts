@@ -280,11 +280,23 @@ function readSurfaces(name: string, body: any): { id: number; area: Rect }[] {
 
 const nowhere: Rect = { left: 0, top: 0, right: 0, bottom: 0 };
 
+export interface DrawOptions {
+  /** When it is to be seen, on the session's clock in milliseconds; 0 is now. */
+  readonly mmTime?: number;
+  /** Whether nothing is seen of what was there before: only such pictures can be part of a video. */
+  readonly opaque?: boolean;
+}
+
 /** The command of a drawing message `name` ("draw_fill"). All pictures are bitmaps or surfaces. */
-export function drawCommand(name: string, body: any, mmTime = 0): Command {
+export function drawCommand(name: string, body: any, { mmTime = 0, opaque = false }: DrawOptions = {}): Command {
   const block = new Block();
   const { surfaceId, box, clip } = body.base;
-  block.u64(0n).u32(surfaceId).u8(0, types[name]!, 0).rect(nowhere).rect(box);
+  block
+    .u64(0n)
+    .u32(surfaceId)
+    .u8(opaque ? 1 : 0, types[name]!, 0)
+    .rect(nowhere)
+    .rect(box);
   block.u32(clip.type === 'rects' ? 1 : 0);
   block.pointer(
     clip.type === 'rects'
