@@ -161,7 +161,7 @@ describe('connect', () => {
     writeFileSync(at('say.wav'), writeWav({ channels: 1, frequency, samples }));
     const heard: number[] = [];
     server.record.heard.subscribe((pcm) => heard.push(...pcm));
-    expect((await finish(['connect', uri, '--for', '1s', '--play', at('say.wav')])).code).toBe(0);
+    expect((await finish(['connect', uri, '--for', '3s', '--play', at('say.wav')])).code).toBe(0);
     const left = firstChannel(Int16Array.from(heard), 2);
     expect(left.length / 48_000).toBeCloseTo(0.5, 1);
     expect(shareOfPitch(left, 48_000, 1_000)).toBeGreaterThan(0.98);
