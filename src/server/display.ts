@@ -29,6 +29,8 @@ export class ServerDisplay implements Part {
   private screen: Framebuffer;
   private readonly motion: Motion;
   private readonly mmTime: () => number;
+  /** Clients that came from another server, and had no surface there yet. */
+  private readonly bare = new WeakSet<ChannelHost>();
   private readonly viewers = new Map<ChannelHost, Viewer>();
   /** What each client said that it can keep. */
   private readonly caches = new WeakMap<ChannelHost, ClientCaches>();
@@ -134,7 +136,7 @@ export class ServerDisplay implements Part {
         }
         const [caches, preferred] = [this.caches.get(host), this.preferred.get(host)];
         if (state.afresh) viewer.begin(caches, preferred);
-        else viewer.goOn(caches, preferred);
+        else viewer.goOn(caches, preferred, !this.bare.has(host));
       } else if (state.type === 'writable') this.viewers.get(host)?.flush();
       else if (state.type === 'ended') {
         this.viewers.get(host)?.close();
@@ -142,7 +144,7 @@ export class ServerDisplay implements Part {
       }
     });
     host.messages.subscribe(({ type, body }) => {
-      if (type === 'msgc.init') this.caches.set(host, body);
+      if (type === 'msgc.init') this.caches.set(host, sane(body));
       else if (type === 'msgc.preferred_compression') {
         // A client that was handed over may say so before its state is loaded.
         this.preferred.set(host, body.imageCompression);
@@ -165,13 +167,14 @@ export class ServerDisplay implements Part {
       pixmapCacheClients: [0n, 0n, 0n, 0n],
       glzDictId: caches?.glzDictionaryId ?? 1,
       glzDictData: { size: caches?.glzDictionaryWindowSize ?? 0, maxEncoders: 4, lastImageId },
-      surfacesAtClient: [{ id: 0 }],
+      surfacesAtClient: this.viewers.get(host)?.isShown ? [{ id: 0 }] : [],
     });
   }
 
   load(host: ChannelHost, data: Uint8Array): void {
     const state = readMigrateData('display', data);
     host.plane.sent = Number(state.messageSerial) - 1;
+    if (!state.surfacesAtClient.some(({ id }) => id === 0)) this.bare.add(host);
     this.caches.set(host, {
       pixmapCacheId: state.pixmapCacheId,
       pixmapCacheSize: state.pixmapCacheSize,
@@ -207,6 +210,13 @@ export class ServerDisplay implements Part {
     for (const viewer of this.viewers.values()) viewer.moved(area, from);
   }
 }
+
+/** A client may say that it keeps less than nothing. */
+const sane = (caches: ClientCaches): ClientCaches => ({
+  ...caches,
+  pixmapCacheSize: caches.pixmapCacheSize < 0n ? 0n : caches.pixmapCacheSize,
+  glzDictionaryWindowSize: Math.max(0, caches.glzDictionaryWindowSize),
+});
 
 const wordsOf = (pixels: Uint8Array): Uint32Array => {
   const own = pixels.byteOffset % 4 === 0 ? pixels : pixels.slice();

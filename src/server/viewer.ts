@@ -54,6 +54,11 @@ export class Viewer {
     return this.encoder.glzNextId;
   }
 
+  /** The client has been told of the surface: not if it was let go before that could be said. */
+  get isShown(): boolean {
+    return this.hasSurface;
+  }
+
   /** The client knows nothing yet. */
   begin(caches: ClientCaches | undefined, preferred: number | undefined): void {
     this.renew(caches, preferred);
@@ -61,16 +66,23 @@ export class Viewer {
     this.show(this.screen);
   }
 
-  /** The client has been handed over with all it has: its surface, and a GLZ window that goes on. */
-  goOn(caches: ClientCaches | undefined, preferred: number | undefined): void {
+  /**
+   * The client has been handed over with all it has: a GLZ window that goes on, and its surface, if it has one. It has none when
+   * its channel was opened at the very moment of the move.
+   */
+  goOn(caches: ClientCaches | undefined, preferred: number | undefined, hasSurface: boolean): void {
     const { host } = this;
     this.renew(caches, preferred);
-    this.hasSurface = true;
+    this.hasSurface = hasSurface;
     this.unmarked = 0;
     host.plane.openWindow();
     host.send({ type: 'msg.inval_all_pixmaps', body: { waitList: [] } });
     host.send({ type: 'msg.inval_all_palettes', body: {} });
     host.send({ type: 'msg.stream_destroy_all', body: {} });
+    if (!hasSurface) {
+      this.show(this.screen);
+      return;
+    }
     this.tellMonitors();
     this.changed({ left: 0, top: 0, right: this.screen.width, bottom: this.screen.height });
   }
@@ -85,11 +97,11 @@ export class Viewer {
     this.videos.clear();
     this.unmarked = 0;
     if (this.hasSurface) host.send({ type: 'msg.surface_destroy', body: { surfaceId: primary } });
-    host.send({
+    this.hasSurface = host.send({
       type: 'msg.surface_create',
       body: { surfaceId: primary, width, height, format: SurfaceFmt['32_xrgb'], flags: SurfaceFlags.primary },
     });
-    this.hasSurface = true;
+    if (!this.hasSurface) return;
     this.unmarked = width * height;
     this.tellMonitors();
     this.changed({ left: 0, top: 0, right: width, bottom: height });

@@ -641,6 +641,30 @@ fault(32, 'a move that is over before the client has linked begins a new session
   expect(news.filter(({ event }) => event === 'session')).toHaveLength(1);
 });
 
+it('a client whose display is opened at the very moment of the move gets its surface from the target', async () => {
+  const [from, to] = [await sumac(), await sumac()];
+  const { main, connectionId } = await session(from.port);
+  const display = await link(from.port, { channel: 'display', connectionId });
+  from.server.migrateConnect({ host: '127.0.0.1', port: to.port });
+  await main.until(116);
+  main.send(111);
+  await first(from.server.events, (event) => event.event === 'migrate_connect_complete');
+  from.server.migrateEnd(true);
+  await display.until(1);
+  display.send(101, displayInit);
+  display.send(4);
+  const data = (await display.until(2)).body;
+  expect(readMigrateData('display', data).surfacesAtClient).toEqual([]);
+  const there = await arrives(to.port, connectionId, ['display']);
+  there.main.send(110, u32(1));
+  await there.main.until(117);
+  there.display.send(5, data);
+  await there.display.until(314);
+  await there.display.until(102);
+  main.end();
+  there.main.end();
+});
+
 it('every fault of spec §6 is looked at', () => {
   expect([...covered]).toEqual(Array.from({ length: 32 }, (_, i) => i + 1));
 });
