@@ -1,0 +1,113 @@
+/**
+ * What a journal comes to when its program ends in the middle: for every record at which it may break off, the charts that
+ * XState makes of what was written down are where the fold says that they were.
+ */
+import { describe, expect, it } from 'vitest';
+import { type AnyActorRef, type AnyStateMachine, createActor, fromPromise } from 'xstate';
+import { charts } from '../../machines/index.ts';
+import { Replayer } from '../../src/engine/replay.ts';
+import { Reviver, revive } from '../../src/engine/resume.ts';
+import { ChunkReader, ChunkWriter } from '../../src/journal/chunk.ts';
+import type { Entry, JournalRecord } from '../../src/journal/record.ts';
+import { record, stories } from './recorded.ts';
+
+/** Every question that a chart asks the world stays without an answer. */
+const never = fromPromise(() => new Promise<never>(() => {}));
+function deaf<M extends AnyStateMachine>(machine: M): M {
+  const actors = Object.entries(machine.implementations.actors as Record<string, any>).map(([name, logic]) => [
+    name,
+    logic.implementations === undefined ? never : deaf(logic as AnyStateMachine),
+  ]);
+  return machine.provide({ actors: Object.fromEntries(actors) } as never) as M;
+}
+const deafCharts = Object.fromEntries(Object.entries(charts).map(([name, machine]) => [name, deaf(machine)]));
+
+/** As a store gives it back: through bytes. */
+function throughBytes<T>(value: T): T {
+  const writer = new ChunkWriter();
+  writer.add({ kind: 'command', at: 0, actor: '', command: { type: 'snapshot', value } } as Entry);
+  const [one] = new ChunkReader().read(writer.cut()!.bytes);
+  return (one as unknown as { command: { value: T } }).command.value;
+}
+
+/** False for a chart that is about to be stopped: its parent has ended, or has let it go. */
+function belongs(replayer: Replayer, address: string): boolean {
+  const slash = address.lastIndexOf('/');
+  if (slash < 0) return true;
+  const parent = address.slice(0, slash);
+  return replayer.snapshotOf(parent)?.children[address.slice(slash + 1)] !== undefined && belongs(replayer, parent);
+}
+
+const placeOf = (snapshot: any) => ({ value: snapshot.value, status: snapshot.status, context: snapshot.context });
+
+describe('a journal that broke off at any record', () => {
+  it.each(Object.keys(stories))('comes to charts that are where they were: %s', async (name) => {
+    const { happen, ...options } = stories[name]!;
+    const recorded = await record(happen, options);
+    let cuts = 0;
+    for (const side of ['source', 'target', 'client'] as const) {
+      const reviver = new Reviver();
+      const replayer = new Replayer();
+      for (const one of recorded[side]) {
+        reviver.take(one);
+        replayer.take(one);
+        cuts++;
+        if (one.kind !== 'event' && one.kind !== 'end') continue;
+        const revived = reviver.revived();
+        if (revived === undefined) {
+          expect(replayer.actors.filter((actor) => !actor.includes('/'))).toEqual([]);
+          continue;
+        }
+        expect(revived.root).toBe(side === 'client' ? 'client' : 'server');
+        const actor = createActor(deafCharts[revived.chart]!, {
+          id: revived.root,
+          snapshot: throughBytes(revived.snapshot) as never,
+        });
+        const found = placesBelow(actor, revived.root);
+        for (const address of replayer.actors) {
+          if (!belongs(replayer, address)) continue;
+          expect([address, found.get(address)]).toEqual([address, placeOf(replayer.snapshotOf(address))]);
+        }
+        for (const { actor: its, dueAt, event } of revived.timers) {
+          expect(replayer.actors).toContain(its);
+          expect([dueAt > one.at - 1_000_000, typeof event.type]).toEqual([true, 'string']);
+        }
+      }
+    }
+    console.log(`${name}: ${cuts} records, each a place to break off`);
+    expect(cuts).toBeGreaterThan(300);
+  });
+});
+
+function placesBelow(root: AnyActorRef, name: string): Map<string, object> {
+  const found = new Map<string, object>();
+  const visit = (actor: AnyActorRef, address: string) => {
+    const snapshot: any = actor.getSnapshot();
+    if (snapshot.machine === undefined) return;
+    found.set(address, placeOf(snapshot));
+    for (const [id, child] of Object.entries(snapshot.children as Record<string, AnyActorRef>)) {
+      visit(child, `${address}/${id}`);
+    }
+  };
+  visit(root, name);
+  return found;
+}
+
+describe('timers', () => {
+  it('are those that ran, with the time at which they are due', async () => {
+    const { happen, ...options } = stories.seamless!;
+    const { client } = await record(happen, options);
+    const dialled = client.findIndex((one) => one.kind === 'event' && one.chart === 'link/client');
+    const upTo = (count: number) => revive(client.slice(0, count))!;
+    const [armed] = upTo(dialled + 1).timers;
+    expect(armed).toMatchObject({
+      actor: client[dialled]!.actor,
+      event: { type: expect.stringMatching(/^xstate\.after\./) },
+      dueAt: client[dialled]!.at + 8_000,
+    });
+    const up = client.findIndex((one) => one.kind === 'command' && one.command.type === 'link.park');
+    expect(upTo(up + 1).timers.filter(({ actor }) => actor === client[dialled]!.actor)).toEqual([]);
+    expect(revive(client)).toBeUndefined();
+    expect(revive([] as JournalRecord[])).toBeUndefined();
+  });
+});
