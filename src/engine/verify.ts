@@ -111,6 +111,8 @@ export class Verifier {
   private last = 0;
   /** Whose bytes, or link, the next record must be. */
   private due: Followed | undefined;
+  /** Timers without an id of their own so far. */
+  private unnamed = 0;
 
   constructor({ elsewhere = () => false }: VerifyOptions = {}) {
     this.isElsewhere = elsewhere;
@@ -409,7 +411,8 @@ export class Verifier {
         if (one.begun.get(effect.id) === 'promise') one.begun.delete(effect.id);
         break;
       case 'wait':
-        one.timers.set(effect.id, effect.event);
+        // A delayed event that nothing can stop has no id, and there may be several at a time.
+        one.timers.set(effect.id ?? `#${this.unnamed++}`, effect.event);
         break;
       case 'forget':
         one.timers.delete(effect.id);

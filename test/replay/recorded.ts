@@ -182,6 +182,18 @@ export const stories: Readonly<Record<string, { happen: (stage: Stage) => Promis
       await pause(20);
     },
   },
+  'two channels are cut off at once, and linked again': {
+    happen: async ({ network, client }) => {
+      const gone = [...client.channels.keys()].filter((channel) => channel !== 'main:0').slice(0, 2);
+      const again = Promise.all(
+        gone.map((channel) =>
+          first(client.events, (e) => e.event === 'channel' && e.channel === channel && e.state === 'up'),
+        ),
+      );
+      network.cut('source', [1, 2]);
+      await again;
+    },
+  },
   'the source is cut off': {
     happen: async ({ network, client }) => {
       const closed = first(client.events, (event) => event.event === 'closed');

@@ -53,10 +53,11 @@ export class Network {
     this.behaviour.set(host, how);
   }
 
-  /** Breaks every connection to a host. */
-  cut(host: string): void {
-    for (const pair of this.pairs.get(host) ?? []) pair.cut();
-    this.pairs.set(host, []);
+  /** Breaks every connection to a host; `only`: those that were made as the first, the third … (0, 2 …). */
+  cut(host: string, only?: readonly number[]): void {
+    const pairs = this.pairs.get(host) ?? [];
+    for (const [i, pair] of pairs.entries()) if (only?.includes(i) ?? true) pair.cut();
+    if (only === undefined) this.pairs.set(host, []);
   }
 
   async close(): Promise<void> {
