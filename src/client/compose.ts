@@ -1,7 +1,7 @@
 /**
- * The operators that put one pixel over another: Porter and Duff's twelve, add, and the blend modes, on premultiplied words
- * 0xAARRGGBB. The arithmetic is pixman's, to the bit: a product of two bytes is rounded to the nearest, sums stop at 255,
- * and the operators that divide are worked out in single precision.
+ * The operators that put one pixel over another and need no division: Porter and Duff's twelve, add, and most blend modes, on
+ * premultiplied words 0xAARRGGBB. The arithmetic is pixman's, to the bit: a product of two bytes is rounded to the nearest,
+ * and sums stop at 255. What divides is in compose-wide.ts.
  */
 
 /** The numbers of draw_composite's operator field. `disjoint` and `conjoint` are added to the first twelve. */
@@ -33,6 +33,10 @@ export const CompositeOp = {
   softLight: 0x38,
   difference: 0x39,
   exclusion: 0x3a,
+  hslHue: 0x3b,
+  hslSaturation: 0x3c,
+  hslColor: 0x3d,
+  hslLuminosity: 0x3e,
 } as const;
 
 /** How `count` source words and mask words change destination words, in place. No mask is a mask of 255 everywhere. */
@@ -124,7 +128,7 @@ const blendMode = (blend: Channel) =>
 const hard = (s: number, sa: number, d: number, da: number, low: boolean) =>
   low ? 2 * s * d : sa * da - 2 * (da - d) * (sa - s);
 
-const bytes: Readonly<Record<number, (component: boolean) => Composer>> = {
+const bytes: Record<number, (component: boolean) => Composer> = {
   [CompositeOp.clear]: porterDuff(zero, zero),
   [CompositeOp.src]: porterDuff(one, zero),
   [CompositeOp.dst]: porterDuff(zero, one),
@@ -154,121 +158,13 @@ function multiply(): [Channel, Channel] {
   return [channel, channel];
 }
 
-// ---- the operators that divide, in single precision ----------------------------------------------------------------
-
-const f = Math.fround;
-const smallest = 1.17549435e-38;
-const isZero = (v: number) => v > -smallest && v < smallest;
-const clamp = (v: number) => (v < 0 ? 0 : v > 1 ? 1 : f(v));
-const quotient = (a: number, b: number, whenZero: number) => (isZero(b) ? whenZero : clamp(f(a / b)));
-const rest = (a: number, b: number) => (isZero(b) ? 0 : clamp(f(1 - f(a / b))));
-
-const fZero: Factor = () => 0;
-const fOne: Factor = () => 1;
-const disjointFactors: Factor[] = [
-  (sa, da) => quotient(f(1 - da), sa, 1), // what the destination leaves free of the source
-  (sa, da) => quotient(f(1 - sa), da, 1), // what the source leaves free of the destination
-  (sa, da) => rest(f(1 - da), sa),
-  (sa, da) => rest(f(1 - sa), da),
-];
-const conjointFactors: Factor[] = [
-  (sa, da) => rest(da, sa),
-  (sa, da) => rest(sa, da),
-  (sa, da) => quotient(da, sa, 1),
-  (sa, da) => quotient(sa, da, 1),
-];
-
-/** The twelve operators with factors that know how source and destination overlap: beside dest, beside source, in, in. */
-const twelve = ([besideD, besideS, inD, inS]: Factor[]): [Factor, Factor][] => [
-  [fZero, fZero],
-  [fOne, fZero],
-  [fZero, fOne],
-  [fOne, besideS!],
-  [besideD!, fOne],
-  [inD!, fZero],
-  [fZero, inS!],
-  [besideD!, fZero],
-  [fZero, besideS!],
-  [inD!, besideS!],
-  [besideD!, inS!],
-  [besideD!, besideS!],
-];
-
-const unit = f(1 / 255);
-const toByte = (v: number): number => {
-  const u = Math.floor((v > 1 ? 1 : v < 0 ? 0 : v) * 256);
-  return u - (u >> 8);
-};
-
-const single =
-  (alpha: Channel, colour: Channel) =>
-  (component: boolean): Composer =>
-  (dst, src, mask, count) => {
-    for (let i = 0; i < count; i++) {
-      const s = src[i]!;
-      const d = dst[i]!;
-      const m = mask?.[i];
-      const sa = f((s >>> 24) * unit);
-      const da = f((d >>> 24) * unit);
-      let word = 0;
-      for (let shift = 0; shift < 32; shift += 8) {
-        const mc = m === undefined ? 1 : f(((m >>> (component ? shift : 24)) & 255) * unit);
-        const sc = f(f(((s >>> shift) & 255) * unit) * mc);
-        const made = shift === 24 ? alpha : colour;
-        word |= toByte(made(sc, f(sa * mc), f(((d >>> shift) & 255) * unit), da)) << shift;
-      }
-      dst[i] = word;
-    }
-  };
-
-const singlePorterDuff = (fs: Factor, fd: Factor) => {
-  const channel: Channel = (s, sa, d, da) => Math.min(1, f(f(s * fs(sa, da)) + f(d * fd(sa, da))));
-  return single(channel, channel);
-};
-
-const singleBlend = (blend: Channel) =>
-  single(
-    (_s, sa, _d, da) => f(f(da + sa) - f(da * sa)),
-    (s, sa, d, da) => f(f(f(f(1 - sa) * d) + f(f(1 - da) * s)) + blend(s, sa, d, da)),
-  );
-
-const dodge: Channel = (s, sa, d, da) => {
-  if (isZero(d)) return 0;
-  if (f(d * sa) >= f(f(sa * da) - f(s * da)) || isZero(f(sa - s))) return f(sa * da);
-  return f(f(f(sa * sa) * d) / f(sa - s));
-};
-const burn: Channel = (s, sa, d, da) => {
-  if (d >= da) return f(sa * da);
-  if (f(sa * f(da - d)) >= f(s * da) || isZero(s)) return 0;
-  return f(sa * f(da - f(f(sa * f(da - d)) / s)));
-};
-const soft: Channel = (s, sa, d, da) => {
-  const base = f(d * sa);
-  if (isZero(da)) return base;
-  const by = f(f(2 * s) - sa);
-  if (by <= 0) return f(base - f(f(f(d * f(da - d)) * f(sa - f(2 * s))) / da));
-  if (f(4 * d) > da) return f(base + f(f(f(Math.sqrt(f(d * da))) - d) * by));
-  return f(base + f(f(by * d) * f(f(f(f(f(f(16 * d) / da) - 12) * d) / da) + 3)));
-};
-
-const singles: Record<number, (component: boolean) => Composer> = {
-  [CompositeOp.saturate]: singlePorterDuff(disjointFactors[0]!, fOne),
-  [CompositeOp.colorDodge]: singleBlend(dodge),
-  [CompositeOp.colorBurn]: singleBlend(burn),
-  [CompositeOp.softLight]: singleBlend(soft),
-};
-for (const [base, factors] of [
-  [CompositeOp.disjoint, disjointFactors],
-  [CompositeOp.conjoint, conjointFactors],
-] as const) {
-  for (const [i, [fs, fd]] of twelve(factors).entries()) singles[base + i] = singlePorterDuff(fs, fd);
+/** The first three of the disjoint and conjoint operators are the plain ones. */
+for (const base of [CompositeOp.disjoint, CompositeOp.conjoint]) {
+  for (const op of [CompositeOp.clear, CompositeOp.src, CompositeOp.dst]) bytes[base + op] = bytes[op]!;
 }
 
-/**
- * The composer of an operator, or undefined if there is none of that number (the four that work on hue and luminosity
- * are left out: no driver sends them). With `component` each channel of the mask counts for itself.
- */
+/** The composer of an operator on words, or undefined if it divides or there is none of that number. */
 export function composerOf(op: number, component: boolean): Composer | undefined {
   if (op === CompositeOp.over && !component) return over;
-  return (bytes[op] ?? singles[op])?.(component);
+  return bytes[op]?.(component);
 }

@@ -1,12 +1,11 @@
-/** The commands that mix a picture with what is there by its alpha, and the frames of videos. */
-import { AlphaFlags, BitmapFmt, CompositeFlags } from '../protocol/constants.ts';
-import type { Image, Rect } from '../protocol/draw.ts';
+/** The command that puts a picture over what is there by its alpha, and the frames of videos. */
+import { AlphaFlags, BitmapFmt } from '../protocol/constants.ts';
+import type { Rect } from '../protocol/draw.ts';
 import { blit } from './blit.ts';
 import { type Command, eachRow, putOver, sameSize, scaled, target, Undrawable } from './canvas.ts';
-import { composerOf } from './compose.ts';
-import { forSurface, type Raster, readWords, withAlpha, writeWords } from './raster.ts';
+import { type Raster, withAlpha, writeWords } from './raster.ts';
 import { boxRegion, clipTo, isEmpty, type Region } from './region.ts';
-import { Filter, matrixOf, Repeat, sampler, scaling } from './sample.ts';
+import { Filter, Repeat, sampler, scaling } from './sample.ts';
 
 export const drawAlphaBlend: Command<'draw_alpha_blend'> = (dst, body, pictures) => {
   const region = target(dst, body.base);
@@ -28,52 +27,6 @@ export const drawAlphaBlend: Command<'draw_alpha_blend'> = (dst, body, pictures)
     : scaled(src, box, area, Filter.nearest);
   const [ox, oy] = sameSize(box, area) ? [area.left - box.left, area.top - box.top] : [-box.left, -box.top];
   putOver(onto, region, body.alpha, (x, y, count, out) => reader.row(x + ox, y + oy, count, out));
-  return region;
-};
-
-export const drawComposite: Command<'draw_composite'> = (dst, body, pictures) => {
-  const region = target(dst, body.base);
-  if (isEmpty(region)) return region;
-  const { flags, srcBitmap } = body;
-  const { box } = body.base;
-  const component = (flags & CompositeFlags.componentAlpha) !== 0;
-  const composer = composerOf(flags & CompositeFlags.opMask, component && (flags & CompositeFlags.hasMask) !== 0);
-  if (composer === undefined) throw new Undrawable(`composite operator ${flags & CompositeFlags.opMask}`);
-  if (srcBitmap === null) throw new Undrawable('no source picture');
-  /** Surfaces are taken as they are, pictures in the form that the target has. */
-  const operand = (image: Image): Raster => {
-    const raster = pictures.picture(image);
-    if (image.type !== 'surface') return forSurface(raster, dst.format);
-    return raster.px === dst.px ? { ...raster, px: raster.px.slice() } : raster;
-  };
-  const bits = (shift: number, mask: number) => (flags >>> shift) & mask;
-  const opaque = srcBitmap.type === 'surface' && (flags & CompositeFlags.sourceOpaque) !== 0;
-  const src = sampler(
-    opaque ? withAlpha(operand(srcBitmap), false) : operand(srcBitmap),
-    body.srcTransform && matrixOf(body.srcTransform),
-    bits(CompositeFlags.srcFilterShift, CompositeFlags.filterMask),
-    bits(CompositeFlags.srcRepeatShift, CompositeFlags.repeatMask),
-  );
-  const mask =
-    body.maskBitmap === undefined || body.maskBitmap === null
-      ? undefined
-      : sampler(
-          operand(body.maskBitmap),
-          body.maskTransform && matrixOf(body.maskTransform),
-          bits(CompositeFlags.maskFilterShift, CompositeFlags.filterMask),
-          bits(CompositeFlags.maskRepeatShift, CompositeFlags.repeatMask),
-        );
-  const words = new Uint32Array(dst.width);
-  const srcWords = new Uint32Array(dst.width);
-  const maskWords = mask && new Uint32Array(dst.width);
-  eachRow(region, (x, y, count) => {
-    const [dx, dy] = [x - box.left, y - box.top];
-    src.row(dx + body.srcOrigin.x, dy + body.srcOrigin.y, count, srcWords);
-    mask?.row(dx + body.maskOrigin.x, dy + body.maskOrigin.y, count, maskWords!);
-    readWords(dst, y * dst.width + x, count, words);
-    composer(words, srcWords, maskWords, count);
-    writeWords(dst, y * dst.width + x, count, words);
-  });
   return region;
 };
 

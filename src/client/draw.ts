@@ -10,7 +10,8 @@ import {
   drawTransparent,
   drawWhiteness,
 } from './draw-areas.ts';
-import { drawAlphaBlend, drawComposite } from './draw-blend.ts';
+import { drawAlphaBlend } from './draw-blend.ts';
+import { drawComposite } from './draw-composite.ts';
 import { drawStroke, drawText } from './draw-ink.ts';
 
 export const commands = {

@@ -13,7 +13,8 @@ export const Repeat = { none: 0, normal: 1, pad: 2, reflect: 3 } as const;
 /** Two rows of a matrix in signed 16.16 fixed point: target pixel to source pixel. */
 export type Matrix = readonly [number, number, number, number, number, number];
 const one = 0x10000;
-const identity: Matrix = [one, 0, 0, 0, one, 0];
+export const identity: Matrix = [one, 0, 0, 0, one, 0];
+export const isIdentity = (m: Matrix): boolean => m.every((v, i) => v === identity[i]);
 
 export const matrixOf = (t: Transform): Matrix => [t.t00 | 0, t.t01 | 0, t.t02 | 0, t.t10 | 0, t.t11 | 0, t.t12 | 0];
 /** Scales by 16.16 factors, then moves by whole pixels. */
@@ -27,8 +28,7 @@ export interface Sampler {
 /** A way to read `source` through `matrix`. */
 export function sampler(source: Raster, matrix: Matrix | undefined, filter: number, repeat: number): Sampler {
   const m = matrix ?? identity;
-  if (m.every((v, i) => v === identity[i]))
-    return { row: (x, y, count, out) => plainRow(source, repeat, x, y, count, out) };
+  if (isIdentity(m)) return { row: (x, y, count, out) => plainRow(source, repeat, x, y, count, out) };
   const read = filter === Filter.nearest || filter === Filter.fast ? nearestRow : bilinearRow;
   return {
     row(x, y, count, out) {
@@ -41,8 +41,39 @@ export function sampler(source: Raster, matrix: Matrix | undefined, filter: numb
   };
 }
 
+/**
+ * Whether all that a target of `width` by `height` pixels reads lies in the picture, its corner at `origin`: as pixman tells it,
+ * who asks more of a bilinear filter unless it does what the nearest pixel would.
+ */
+export function covers(
+  source: { readonly width: number; readonly height: number },
+  matrix: Matrix | undefined,
+  filter: number,
+  origin: { readonly x: number; readonly y: number },
+  width: number,
+  height: number,
+): boolean {
+  const [right, bottom] = [origin.x + width, origin.y + height];
+  const m = matrix ?? identity;
+  if (isIdentity(m)) return origin.x >= 0 && origin.y >= 0 && right <= source.width && bottom <= source.height;
+  const corners = [origin.x + 0.5, right - 0.5].flatMap((x) =>
+    [origin.y + 0.5, bottom - 0.5].map((y) => [x, y] as const),
+  );
+  const us = corners.map(([x, y]) => Math.floor(m[0] * x + m[1] * y + m[2] + 0.5));
+  const vs = corners.map(([x, y]) => Math.floor(m[3] * x + m[4] * y + m[5] + 0.5));
+  const within = (before: number, after: number) =>
+    Math.floor((Math.min(...us) - before) / one) >= 0 &&
+    Math.floor((Math.min(...vs) - before) / one) >= 0 &&
+    Math.floor((Math.max(...us) + after) / one) < source.width &&
+    Math.floor((Math.max(...vs) + after) / one) < source.height;
+  if (filter === Filter.nearest || filter === Filter.fast) return within(1, -1);
+  const isWhole = m.every((v) => v % one === 0);
+  const isNearest = isWhole && (((m[0] + m[1]) & (m[3] + m[4])) >> 16) % 2 === 1;
+  return (isNearest && within(1, -1)) || within(one / 2, one / 2);
+}
+
 /** The index of a coordinate after repetition, or -1 where nothing is. */
-function wrap(repeat: number, i: number, size: number): number {
+export function wrap(repeat: number, i: number, size: number): number {
   if (i >= 0 && i < size) return i;
   switch (repeat) {
     case Repeat.normal:

@@ -27,6 +27,13 @@ const bitsOf = [0, 1, 1, 4, 4, 8, 16, 24, 32, 32, 8];
 /** The three-operand operations that the reference has for sources and patterns alike; it lacks those that ignore one. */
 const knownRop3 = [0x12, 0x16, 0x1e, 0x2e, 0x5b, 0x69, 0x6a, 0x78, 0x7e, 0x8e, 0x96, 0xb8, 0xca, 0xe2, 0xf8, 0xfe];
 
+const simpleOperators = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 48, 49, 50, 51, 52, 55, 57, 58];
+/** Saturate, disjoint and conjoint, dodge, burn, soft light, hue, saturation, colour, luminosity. */
+const dividingOperators = [
+  13, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 53, 54, 56, 59,
+  60, 61, 62,
+];
+
 /** What a script draws, and with which numbers it began. */
 export interface Plan {
   readonly seed: number;
@@ -177,6 +184,31 @@ export function script({ seed, commands, count }: Plan): AnyMessage[] {
   });
   const origin = () => ({ x: some(8) - 3, y: some(8) - 3 });
 
+  const composite = (format: number, operators: readonly number[]) => {
+    const [hasMask, turned] = [chance(2), chance(3)];
+    const maskTurned = hasMask && chance(3);
+    const operator = pick(operators);
+    const flags =
+      operator |
+      (some(5) << 8) |
+      (some(5) << 11) |
+      (some(4) << 14) |
+      (some(4) << 16) |
+      (chance(3) ? 1 << 18 : 0) |
+      (hasMask ? 1 << 19 : 0) |
+      (turned ? 1 << 20 : 0) |
+      (maskTurned ? 1 << 21 : 0);
+    return {
+      flags,
+      srcBitmap: image(4 + some(40), 4 + some(40), format),
+      ...(hasMask ? { maskBitmap: bitmap(4 + some(40), 4 + some(40), pick([8, 9, 9]), 32) } : {}),
+      ...(turned ? { srcTransform: transform() } : {}),
+      ...(maskTurned ? { maskTransform: transform() } : {}),
+      srcOrigin: origin(),
+      maskOrigin: origin(),
+    };
+  };
+
   const bodies: Record<string, (base: any, format: number) => object | undefined> = {
     draw_fill: (_, format) => ({ brush: brush(format), ropDescriptor: rop(), mask: mask() }),
     draw_copy: (base, format) => ({
@@ -229,33 +261,11 @@ export function script({ seed, commands, count }: Plan): AnyMessage[] {
       const attr = style();
       return { path: path(), attr, brush: brush(format), foreMode: pick([8, 8, 64, 520, 32]), backMode: 8 };
     },
-    draw_composite: (_, format) => {
-      const [hasMask, turned] = [chance(2), chance(3)];
-      const maskTurned = hasMask && chance(3);
-      const operator = pick([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 48, 49, 50, 51, 52, 55, 57, 58]);
-      const flags =
-        operator |
-        (some(5) << 8) |
-        (some(5) << 11) |
-        (some(4) << 14) |
-        (some(4) << 16) |
-        (chance(3) ? 1 << 18 : 0) |
-        (hasMask ? 1 << 19 : 0) |
-        (turned ? 1 << 20 : 0) |
-        (maskTurned ? 1 << 21 : 0);
-      return {
-        flags,
-        srcBitmap: image(4 + some(40), 4 + some(40), format),
-        ...(hasMask ? { maskBitmap: bitmap(4 + some(40), 4 + some(40), pick([8, 9, 9]), 32) } : {}),
-        ...(turned ? { srcTransform: transform() } : {}),
-        ...(maskTurned ? { maskTransform: transform() } : {}),
-        srcOrigin: origin(),
-        maskOrigin: origin(),
-      };
-    },
+    draw_composite: (_, format) => composite(format, simpleOperators),
+    'draw_composite that divides': (_, format) => composite(format, dividingOperators),
   };
   /** Where the reference keeps something back between commands, or does not always fill its cache: no shared pictures. */
-  const lonely = new Set(['draw_rop3', 'draw_text', 'draw_stroke', 'draw_composite']);
+  const lonely = new Set(['draw_rop3', 'draw_text', 'draw_stroke', 'draw_composite', 'draw_composite that divides']);
 
   for (let i = 0; i < count; i++) {
     const name = pick(commands);
@@ -264,7 +274,7 @@ export function script({ seed, commands, count }: Plan): AnyMessage[] {
     plain = lonely.has(name);
     const base = { surfaceId, box: box(), clip: clip() };
     const body = bodies[name]!(base, format);
-    if (body !== undefined) messages.push({ type: `msg.${name}`, body: { base, ...body } });
+    if (body !== undefined) messages.push({ type: `msg.${name.split(' ')[0]}`, body: { base, ...body } });
   }
   return messages;
 }
@@ -281,5 +291,6 @@ export const plans: readonly Plan[] = [
     ['draw_stroke'],
     ['draw_composite'],
     ['copy_bits', 'draw_fill'],
+    ['draw_composite that divides'],
   ].map((commands, i) => ({ seed: 1000 + i * 77, commands, count: 220 })),
 ];

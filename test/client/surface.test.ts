@@ -404,7 +404,7 @@ describe('what it tells', () => {
       mask: noMask,
     });
     draw(screen, 'draw_composite', rect(0, 0, 4, 4), {
-      flags: 0x3e,
+      flags: 0x3f,
       srcBitmap: image,
       srcOrigin: { x: 0, y: 0 },
       maskOrigin: { x: 0, y: 0 },
@@ -421,7 +421,7 @@ describe('what it tells', () => {
         'draw_copy: no source picture',
         'draw_copy: scale mode 9',
         'draw_rop3: a box too large to scale to',
-        'draw_composite: composite operator 62',
+        'draw_composite: composite operator 63',
         'surface_create: a surface too large, or too many',
         'surface_create: an unknown surface format',
       ]),
