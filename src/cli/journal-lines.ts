@@ -70,7 +70,10 @@ function tailOf(record: JournalRecord): string {
       const { type, ...rest } = record.command;
       return `${type} ${detailOf(rest)}`;
     }
+    case 'checkpoint':
+      return `${record.timers.length} timers`;
     case 'end':
+    case 'resume':
       return '';
   }
 }

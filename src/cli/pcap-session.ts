@@ -61,6 +61,10 @@ export class SessionPackets {
       case 'end':
         this.readers.delete(record.actor);
         break;
+      case 'resume':
+        this.readers.clear();
+        this.end(record.at);
+        break;
     }
   }
 

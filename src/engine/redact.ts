@@ -53,7 +53,12 @@ export class Redactor {
         }
         return entry;
       }
-      default:
+      case 'checkpoint':
+        return { ...entry, snapshot: withoutBytesOfPromises(entry.snapshot) };
+      case 'resume':
+        this.ticketOf = undefined;
+        return entry;
+      case 'end':
         this.reading.delete(entry.actor);
         return entry;
     }
@@ -158,6 +163,37 @@ function secretOf(channel: Channel, side: Side, direction: 'in' | 'out', number:
   if (channel.name === 'inputs' && sender === 'server') return undefined;
   const entry = channel.tables[sender].byNumber.get(number);
   return entry !== undefined && secretMessages[channel.name]!.test(entry.name) ? entry.type : undefined;
+}
+
+/** A promise may have been asked about a ticket or the agent's state: bytes that it was handed, or came to, are left out. */
+function withoutBytesOfPromises(snapshot: any): unknown {
+  const { children, input, output } = snapshot ?? {};
+  return {
+    ...snapshot,
+    ...(input === undefined ? {} : { input: withoutBytes(input) }),
+    ...(output === undefined ? {} : { output: withoutBytes(output) }),
+    ...(children === undefined
+      ? {}
+      : {
+          children: Object.fromEntries(
+            Object.entries<any>(children).map(([id, child]) => [
+              id,
+              { ...child, snapshot: withoutBytesOfPromises(child.snapshot) },
+            ]),
+          ),
+        }),
+  };
+}
+
+function withoutBytes(value: unknown): unknown {
+  if (value instanceof Uint8Array) return leftOut('bytes of a promise', value);
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, one]) => [
+      key,
+      one instanceof Uint8Array ? leftOut('bytes of a promise', one) : one,
+    ]),
+  );
 }
 
 /** Finds messages in what is received, however it is cut. */

@@ -5,19 +5,9 @@
  */
 import type { AnyEventObject, AnyStateMachine } from 'xstate';
 import { type ChartName, charts } from '../../machines/index.ts';
-import type { JournalRecord } from '../journal/record.ts';
+import type { ArmedTimer, JournalRecord } from '../journal/record.ts';
 import { type Effect, type Fold, fold } from './fold.ts';
 import { difference } from './verify-compare.ts';
-
-/** A timer that ran. */
-export interface Armed {
-  /** "server/session:3/main:0" */
-  readonly actor: string;
-  readonly id: string;
-  readonly event: AnyEventObject;
-  /** When it is due, in milliseconds of the clock of the journal; it may be over. */
-  readonly dueAt: number;
-}
 
 export interface Revived {
   /** The root's name: "server", "client", "server/session:3" in the journal of one session. */
@@ -25,7 +15,7 @@ export interface Revived {
   readonly chart: ChartName;
   /** For `createActor(machine, { snapshot })`: children are in it. */
   readonly snapshot: unknown;
-  readonly timers: readonly Armed[];
+  readonly timers: readonly ArmedTimer[];
   /** When the last record was written, in milliseconds of its clock. */
   readonly at: number;
   /** Actors that live, the root first. */
@@ -74,7 +64,7 @@ export class Reviver {
     const root = this.root === undefined ? undefined : this.alive.get(this.root);
     if (root === undefined) return undefined;
     const timers = [...this.alive].flatMap(([actor, one]) =>
-      [...one.timers].map(([id, { event, dueAt }]): Armed => ({ actor, id, event, dueAt })),
+      [...one.timers].map(([id, { event, dueAt }]): ArmedTimer => ({ actor, id, event, dueAt })),
     );
     return {
       root: this.root!,

@@ -204,6 +204,14 @@ export class ChannelModel {
     this.byChart.length = 0;
   }
 
+  /** The program ended, and another goes on: there is no connection any more, and nothing is owed on it. */
+  cut(): void {
+    this.letGo();
+    this.byChart.length = 0;
+    this.taking = undefined;
+    this.carried = undefined;
+  }
+
   /** The channel has ended. */
   end(): void {
     this.letGo();

@@ -104,6 +104,12 @@ export class LinkModel {
     if (differs !== undefined) throw new Discrepancy(`the bytes say otherwise: ${differs}`);
   }
 
+  /** The program ended, and another goes on: the connection is gone. */
+  cut(): void {
+    this.owed.length = 0;
+    this.queue.takeAll();
+  }
+
   end(): void {}
 
   private read(type: string): object | undefined {

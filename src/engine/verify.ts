@@ -111,6 +111,8 @@ export class Verifier {
   private last = 0;
   /** Whose bytes, or link, the next record must be. */
   private due: Followed | undefined;
+  /** The program had ended: what its last steps still asked for is only written down, until all is as it was. */
+  private onPaper = false;
   /** Timers without an id of their own so far. */
   private unnamed = 0;
 
@@ -172,13 +174,30 @@ export class Verifier {
       case 'end':
         this.end(record);
         break;
+      case 'resume':
+        this.resume();
+        break;
+      case 'checkpoint':
+        this.onPaper = false;
+        break;
     }
+  }
+
+  /** Whatever the program held is gone with it: connections, and what was half said or half heard on them. */
+  private resume(): void {
+    this.onPaper = true;
+    this.ownCaps.clear();
+    for (const { model } of this.followed.values()) model?.cut();
   }
 
   /** The bytes that a command asks for are sent before anything else happens. */
   private payDebt(record: JournalRecord): void {
     const { due } = this;
     if (due === undefined) return;
+    if (record.kind === 'resume') {
+      this.due = undefined;
+      return;
+    }
     const sent = record.kind === 'wire' && record.direction === 'out' && record.from === 'chart';
     // To a peer that takes nothing, nothing is sent any more.
     const given = record.kind === 'event' && record.event.type === 'plane.violation';
@@ -249,6 +268,7 @@ export class Verifier {
     const differs = difference(head.command, command);
     if (differs !== undefined) throw new Discrepancy(`the chart asks for ${shown(head.command)}: ${differs}`);
     this.paid(one);
+    if (this.onPaper) return;
     one.model?.obey(command as never);
     if (one.model?.owesBytes) this.due = one;
   }

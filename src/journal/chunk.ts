@@ -8,7 +8,14 @@
  */
 import { checksum } from './checksum.ts';
 import { JournalError } from './error.ts';
-import { type Entry, type JournalRecord, type LeftRange, type Origin, recordVersion } from './record.ts';
+import {
+  type ArmedTimer,
+  type Entry,
+  type JournalRecord,
+  type LeftRange,
+  type Origin,
+  recordVersion,
+} from './record.ts';
 import { Upcaster } from './upcast.ts';
 import { ValueReader, ValueWriter } from './value.ts';
 
@@ -23,7 +30,7 @@ export interface Chunk {
 
 const magic = [0x53, 0x75, 0x4a, 1] as const;
 
-const kinds = ['wire', 'link', 'event', 'command', 'end'] as const;
+const kinds = ['wire', 'link', 'event', 'command', 'end', 'resume', 'checkpoint'] as const;
 const origins: readonly (Origin | undefined)[] = [undefined, 'chart', 'plane', 'application'];
 
 /** Puts records together, one after the other, and cuts them into chunks. */
@@ -81,7 +88,12 @@ export class ChunkWriter {
       case 'command':
         out.value(entry.command);
         break;
+      case 'checkpoint':
+        out.value(entry.snapshot);
+        out.value(entry.timers);
+        break;
       case 'end':
+      case 'resume':
         break;
     }
     this.ends.push(out.length);
@@ -238,11 +250,26 @@ function readRecord(reader: ValueReader, seq: number): JournalRecord {
     }
     case 'command':
       return { ...common, kind, command: typed(reader) };
+    case 'checkpoint':
+      return { ...common, kind, snapshot: reader.value(), timers: readTimers(reader) };
     case 'end':
+    case 'resume':
       return { ...common, kind };
     default:
       throw new JournalError('damaged', `record ${seq} is of no kind that there is`);
   }
+}
+
+function readTimers(reader: ValueReader): readonly ArmedTimer[] {
+  const timers = reader.value();
+  const isTimer = (one: any) =>
+    typeof one?.actor === 'string' &&
+    typeof one.id === 'string' &&
+    typeof one.dueAt === 'number' &&
+    typeof one.event?.type === 'string';
+  if (!Array.isArray(timers) || !timers.every(isTimer))
+    throw new JournalError('damaged', 'timers of a checkpoint are none');
+  return timers;
 }
 
 function typed(reader: ValueReader): { readonly type: string; readonly [key: string]: unknown } {

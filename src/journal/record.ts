@@ -6,8 +6,9 @@
 /**
  * The layout of records that is written now. Older ones are brought up to it when they are read (upcast.ts):
  * 1: bytes sent did not tell from whom they are.
+ * 2: there were no `resume` and `checkpoint`.
  */
-export const recordVersion = 2;
+export const recordVersion = 3;
 
 interface Common {
   /** Counts from 1 within a journal, without a gap. */
@@ -71,7 +72,43 @@ export interface EndRecord extends Common {
   readonly kind: 'end';
 }
 
-export type JournalRecord = WireRecord | LinkRecord | EventRecord | CommandRecord | EndRecord;
+/**
+ * The program had ended without a word, and another one goes on from here: each connection of the actors below is gone, and
+ * what they had asked the world is asked again. `actor` is the root of the journal.
+ */
+export interface ResumeRecord extends Common {
+  readonly kind: 'resume';
+}
+
+/** A timer of a chart that runs. */
+export interface ArmedTimer {
+  /** "server/session:3/main:0" */
+  readonly actor: string;
+  readonly id: string;
+  readonly event: { readonly type: string; readonly [key: string]: unknown };
+  /** When it is due, in milliseconds of the clock of the journal; it may be over. */
+  readonly dueAt: number;
+}
+
+/**
+ * Where all charts of this journal were, so that nobody need fold what came before. It is written between two steps: nothing
+ * that a chart asked for is still to be done. `actor` is the root of the journal.
+ */
+export interface CheckpointRecord extends Common {
+  readonly kind: 'checkpoint';
+  /** As XState writes it down (`getPersistedSnapshot`), the children in it. */
+  readonly snapshot: unknown;
+  readonly timers: readonly ArmedTimer[];
+}
+
+export type JournalRecord =
+  | WireRecord
+  | LinkRecord
+  | EventRecord
+  | CommandRecord
+  | EndRecord
+  | ResumeRecord
+  | CheckpointRecord;
 
 /** A record before the journal numbers it. */
 export type Entry = JournalRecord extends infer R ? (R extends JournalRecord ? Omit<R, 'seq'> : never) : never;

@@ -7,7 +7,7 @@ import { type JournalRecord, type Origin, recordVersion, type WireRecord } from 
 type Upcast = (record: JournalRecord) => JournalRecord;
 
 /** Makes the upcast from version n, under n. Each journal has its own, for some have to remember what came before. */
-const steps: Readonly<Record<number, () => Upcast>> = { 1: tellOrigins };
+const steps: Readonly<Record<number, () => Upcast>> = { 1: tellOrigins, 2: () => (record) => record };
 
 /** Brings the records of one journal up to the present version; they must be handed to it in their order. */
 export class Upcaster {

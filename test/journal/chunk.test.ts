@@ -66,6 +66,22 @@ describe('records in chunks', () => {
     expect(readAll([writer.cut()!.bytes]).records[0]).toMatchObject({ bytes: Uint8Array.of(1, 2, 3) });
   });
 
+  it('tell that another program goes on, and where all charts were', () => {
+    const timer = { actor: 'client/main:0', id: 'x', event: { type: 'xstate.after.1.x' }, dueAt: 17.25 };
+    const entries: Entry[] = [
+      { kind: 'resume', at: 1, actor: 'client' },
+      {
+        ...{ kind: 'checkpoint', at: 2, actor: 'client' },
+        ...{ snapshot: { value: { up: {} }, context: { data: Uint8Array.of(1), none: undefined } }, timers: [timer] },
+      },
+    ];
+    const writer = new ChunkWriter();
+    for (const entry of entries) writer.add(entry);
+    expect(readAll([writer.cut()!.bytes]).records).toEqual(entries.map((entry, i) => ({ ...entry, seq: i + 1 })));
+    writer.add({ ...entries[1]!, timers: [{ ...timer, dueAt: 'soon' }] } as never);
+    expect(readAll([writer.cut()!.bytes]).damage!.message).toMatch(/timers/);
+  });
+
   it('leave zeros where bytes were left out, and the array as it was', () => {
     const bytes = Uint8Array.of(1, 2, 3, 4);
     const left = [{ at: 1, size: 2, what: 'ticket' }];
