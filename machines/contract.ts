@@ -115,7 +115,8 @@ export type ChannelNews =
   | { type: 'channel.switched'; channel: Address }
   /** The migrate data from the source was taken over. */
   | { type: 'channel.loaded'; channel: Address }
-  | { type: 'channel.down'; channel: Address; reason: string };
+  /** `lost`: its connection is gone, and nobody has meant it to be: neither end has said goodbye, or that the other erred. */
+  | { type: 'channel.down'; channel: Address; reason: string; lost?: true };
 
 // -------------------------------------------------------------------------------------------- events of a hand-over
 

@@ -1,5 +1,6 @@
 /** The words of a server's root: what it hears, knows, does and asks. The picture that they make is in supervisor.ts. */
 import { type AnyActorRef, assign, emit, enqueueActions, setup } from 'xstate';
+import { hasCap, MainCap } from '../src/protocol/capabilities.ts';
 import { LinkErrorCode } from '../src/protocol/link.ts';
 import type { ActorDone, Address, Agreed, Destination, LinkAsks, LinkFate, LinkName, Scheme } from './contract.ts';
 import { linkServer } from './link/server.ts';
@@ -9,6 +10,8 @@ export interface SupervisorInput {
   readonly offered: readonly Address[];
   readonly schemes: readonly Scheme[];
   readonly mostSessions: number;
+  /** How long a session waits for a client that is lost, and that may return, in milliseconds. 0, and undefined: not at all. */
+  readonly returnMs?: number;
 }
 
 export type SupervisorEvent =
@@ -40,7 +43,14 @@ export type SupervisorNews =
   | { event: 'migrate_connect_complete'; linked: number; clients: number }
   /** Every client has left, or had to. */
   | { event: 'migrate_end_complete'; completed: boolean; overdue: number }
-  | { event: 'session'; session: string; state: 'up' | 'over'; connectionId: number; reason?: string }
+  /** `waiting`: its client is lost, and may return. */
+  | {
+      event: 'session';
+      session: string;
+      state: 'up' | 'waiting' | 'back' | 'over';
+      connectionId: number;
+      reason?: string;
+    }
   | { event: 'arrived'; session: string; scheme: Scheme };
 
 interface Known {
@@ -123,6 +133,7 @@ export const supervisorSetup = setup({
           offered: context.offered,
           schemes: context.schemes,
           arriving: asked.connectionId !== 0,
+          ...(context.returnMs === undefined ? {} : { returnMs: context.returnMs }),
           main: { link: event.link, agreed: event.agreed as Agreed },
         },
       });
@@ -243,11 +254,20 @@ export const supervisorSetup = setup({
     'tell every session that the guest is lost': enqueueActions(({ context, enqueue }) => {
       for (const { session } of context.sessions) enqueue.sendTo(session, { type: 'guest.lost' });
     }),
+    'tell every session that the guest is back': enqueueActions(({ context, enqueue }) => {
+      for (const { session } of context.sessions) enqueue.sendTo(session, { type: 'guest.back' });
+    }),
     'end every session': enqueueActions(({ context, event, enqueue }) => {
       if (event.type !== 'api.disconnect') return;
       for (const { session } of context.sessions) {
         enqueue.sendTo(session, { type: 'api.close', reason: event.reason });
       }
+    }),
+    'report the session': emit(({ context, event }): SupervisorCommand => {
+      const { type, session, ...why } = event as Extract<SessionReport, { type: 'session.waits' | 'session.returned' }>;
+      const { connectionId } = context.sessions.find((known) => known.session === session)!;
+      const state = type === 'session.waits' ? 'waiting' : 'back';
+      return { type: 'report', news: { event: 'session', session, state, connectionId, ...why } };
     }),
     'report that the guest may move': emit(
       ({ context }): SupervisorCommand => ({
@@ -280,6 +300,17 @@ export const supervisorSetup = setup({
       event.type === 'link.up' && context.waiting[event.link]?.asked.connectionId === 0 && event.channel === 'main:0',
     'it is still there': ({ context, event }) =>
       event.type === 'session.astray' && context.sessions.some(({ session }) => session === event.session),
+    'it is to return': ({ event }) =>
+      event.type === 'link.asks' && event.channel === 'main:0' && hasCap(event.agreed.channelCaps, MainCap.returns),
+    'it returns to a session': ({ context, event }) =>
+      event.type === 'link.asks' &&
+      event.channel === 'main:0' &&
+      hasCap(event.agreed.channelCaps, MainCap.returns) &&
+      sessionNamed(context, event.connectionId) !== undefined,
+    'it begins a session': ({ context, event }) =>
+      event.type === 'link.up' && event.channel === 'main:0' && (context.waiting[event.link]?.session ?? null) === null,
+    'it is known': ({ context, event }) =>
+      'session' in event && context.sessions.some(({ session }) => session === event.session),
     'it is main': ({ event }) => 'channel' in event && event.channel === 'main:0',
     'it is main and there is room': ({ context, event }) =>
       'channel' in event && event.channel === 'main:0' && context.sessions.length < context.mostSessions,

@@ -38,6 +38,14 @@ export const supervisor = supervisorSetup.createMachine({
       on: {
         'link.accepted': { actions: 'take the link in' },
         'link.asks': [
+          { guard: 'it returns to a session', actions: 'ask the session that it names' },
+          {
+            guard: 'it is to return',
+            actions: {
+              type: 'deny the link',
+              params: { code: LinkErrorCode.badConnectionId, reason: 'the session that it returns to is over' },
+            },
+          },
           { guard: 'it is main and there is room', actions: 'admit a main link' },
           {
             guard: 'it is main',
@@ -55,7 +63,10 @@ export const supervisor = supervisorSetup.createMachine({
           },
         ],
         'session.decides': { actions: 'pass the decision on' },
-        'link.up': [{ guard: 'it is main', actions: 'begin a session' }, { actions: 'give the link to its session' }],
+        'link.up': [
+          { guard: 'it begins a session', actions: 'begin a session' },
+          { actions: 'give the link to its session' },
+        ],
         'link.spoke': { actions: 'pass it on to its session' },
         'link.lost': { actions: 'pass it on to its session' },
         'link.failed': { actions: 'pass it on to its session' },
@@ -76,6 +87,8 @@ export const supervisor = supervisorSetup.createMachine({
           },
         },
         'session.arrived': { actions: 'report the arrival' },
+        'session.waits': { guard: 'it is known', actions: 'report the session' },
+        'session.returned': { guard: 'it is known', actions: 'report the session' },
         'api.disconnect': { actions: 'end every session' },
         'api.guest_lost': { actions: 'tell every session that the guest is lost' },
       },
@@ -123,7 +136,11 @@ export const supervisor = supervisorSetup.createMachine({
             /** It is back before the last client has left: those who are still leaving have a deadline of their own. */
             'api.guest_arrived': {
               target: 'guest is here',
-              actions: ['report that every client has left', 'forget the destination'],
+              actions: [
+                'report that every client has left',
+                'forget the destination',
+                'tell every session that the guest is back',
+              ],
             },
           },
           after: { 'departure deadline': 'guest is away' },
@@ -138,7 +155,7 @@ export const supervisor = supervisorSetup.createMachine({
             ...stragglers,
             'api.guest_arrived': {
               target: 'guest is here',
-              actions: 'forget the destination',
+              actions: ['forget the destination', 'tell every session that the guest is back'],
             },
           },
         },

@@ -18,7 +18,7 @@ const endings = {
   'plane.closed': {
     guard: 'it concerns the link in use',
     target: '.flow.down',
-    actions: ['remember why', 'tell that it is down'],
+    actions: ['remember why', 'tell that it is gone'],
   },
   'api.close': { target: '.flow.down', actions: ['remember why', 'hang up', 'tell that it is down'] },
   'plane.violation': violation,
@@ -62,7 +62,7 @@ export const clientFlow = {
           { guard: 'migrate brings data', target: 'flushing' },
           { target: 'handing over', actions: 'tell that the source has left it' },
         ],
-        'msg.disconnecting': {},
+        'msg.disconnecting': { actions: 'remember the goodbye' },
         'migration.leave': { target: 'handing over', actions: ['keep the primary', 'stop using the source'] },
         'migration.switch': {
           actions: [
@@ -162,7 +162,7 @@ export const serverFlow = {
     flowing: {
       tags: ['flowing', 'speaking'],
       on: {
-        'msgc.disconnecting': {},
+        'msgc.disconnecting': { actions: 'remember the goodbye' },
         'migration.move': [
           { guard: 'scheme is seamless', target: 'leaving seamlessly' },
           {

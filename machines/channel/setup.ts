@@ -29,6 +29,8 @@ export interface ChannelContext {
   /** The link in use; null before the first and after the last. */
   readonly link: LinkName | null;
   readonly agreed: Agreed;
+  /** The peer has said goodbye on this link. */
+  readonly farewell: boolean;
   /** Why the channel went down. */
   readonly reason: string;
 }
@@ -38,6 +40,7 @@ export const channelContext = ({ input }: { input: ChannelInput }): ChannelConte
   connectionId: input.connectionId ?? 0,
   link: null,
   agreed: { commonCaps: [], channelCaps: [], miniHeader: false },
+  farewell: false,
   reason: '',
 });
 
@@ -81,7 +84,7 @@ export function channelSetup<C extends Channel, S extends Side, Own extends { ty
       'attach the link': emit(({ context }): ChannelCommand<Out> => ({ type: 'attach', link: context.link! })),
       'remember the link': assign(({ context, event }) => {
         const { link, agreed } = of(event as Anything, 'link.attach');
-        return { ...context, link, agreed, reason: '' };
+        return { ...context, link, agreed, farewell: false, reason: '' };
       }),
       'tell that it is up': sendParent(
         ({ context }): ChannelNews => ({ type: 'channel.up', channel: context.channel }),
@@ -98,6 +101,15 @@ export function channelSetup<C extends Channel, S extends Side, Own extends { ty
       'tell that it is down': sendParent(
         ({ context }): ChannelNews => ({ type: 'channel.down', channel: context.channel, reason: context.reason }),
       ),
+      'tell that it is gone': sendParent(
+        ({ context: { channel, reason, farewell } }): ChannelNews => ({
+          type: 'channel.down',
+          channel,
+          reason,
+          ...(farewell ? {} : { lost: true }),
+        }),
+      ),
+      'remember the goodbye': assign(({ context }) => ({ ...context, farewell: true })),
       'send flush mark': emit(
         (): ChannelCommand<Out> => ({
           type: 'send',
@@ -117,7 +129,7 @@ export function channelSetup<C extends Channel, S extends Side, Own extends { ty
       }),
       'remember the target': assign(({ context, event }) => {
         const { link, agreed } = of(event as Anything, 'migration.switch');
-        return { ...context, link, agreed };
+        return { ...context, link, agreed, farewell: false };
       }),
       'close the source': emit((): ChannelCommand<Out> => ({ type: 'close previous' })),
       'stop using the source': emit((): ChannelCommand<Out> => ({ type: 'close', reason: 'the guest has moved' })),

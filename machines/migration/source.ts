@@ -32,7 +32,8 @@ export type MigrationSourceNews =
   /** Told once: the client is linked at the target, or never will be. */
   { type: 'source.answered'; linked: boolean; scheme: Scheme } | { type: 'source.answer_counted' };
 
-export type MigrationSourceOutcome = { outcome: 'departed' | 'overdue' | 'stayed'; scheme: Scheme };
+/** `lost`: the client has hung up before it was let go. */
+export type MigrationSourceOutcome = { outcome: 'departed' | 'overdue' | 'stayed' | 'lost'; scheme: Scheme };
 
 export interface MigrationSourceContext extends MigrationSourceInput {
   /** What was announced; `scheme` is what it came down to. */
@@ -110,7 +111,7 @@ export const migrationSource = setup({
     scheme: context.scheme,
   }),
   initial: 'announcing',
-  on: { 'session.empty': '.departed' },
+  on: { 'session.empty': '.lost' },
   states: {
     announcing: {
       always: [
@@ -188,10 +189,11 @@ export const migrationSource = setup({
         },
       ],
     },
-    departing: { after: { 'departure deadline': 'overdue' } },
+    departing: { on: { 'session.empty': 'departed' }, after: { 'departure deadline': 'overdue' } },
     departed: { type: 'final', output: 'departed' },
     overdue: { type: 'final', output: 'overdue' },
     stayed: { type: 'final', output: 'stayed' },
+    lost: { type: 'final', output: 'lost' },
   },
 });
 

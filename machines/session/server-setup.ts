@@ -37,6 +37,8 @@ export interface SessionServerInput {
   readonly schemes: readonly Scheme[];
   /** The client came with the connection id that it has at a source. */
   readonly arriving: boolean;
+  /** How long it waits for a client that is lost, and that may return, in milliseconds. 0, and undefined: not at all. */
+  readonly returnMs?: number;
   readonly main: { readonly link: LinkName; readonly agreed: Agreed };
 }
 
@@ -54,6 +56,8 @@ export type SessionServerEvent =
   | { type: 'link.spoke'; link: LinkName }
   /** The guest will not come here; a client that waits for it may hold its links for ever. */
   | { type: 'guest.lost' }
+  /** The guest that had gone from here is back. */
+  | { type: 'guest.back' }
   /** The guest is about to move: `scheme` is the best that may be used. */
   | { type: 'migration.offer'; destination: Destination; scheme: Scheme }
   | { type: 'migration.end'; completed: boolean; destination: Destination }
@@ -65,6 +69,9 @@ export type SessionReport =
   | { type: 'session.answered'; session: string; linked: boolean; scheme: Scheme }
   | { type: 'session.departed'; session: string; outcome: MigrationSourceOutcome['outcome'] }
   | { type: 'session.arrived'; session: string; scheme: Scheme }
+  /** Its client is lost, and may return. */
+  | { type: 'session.waits'; session: string; reason: string }
+  | { type: 'session.returned'; session: string }
   | { type: 'session.over'; session: string; reason: string };
 
 export interface SessionServerContext extends SessionServerInput {
@@ -77,11 +84,18 @@ export interface SessionServerContext extends SessionServerInput {
   /** The move that this client is to be told of. */
   readonly offer: { readonly destination: Destination; readonly scheme: Scheme; readonly gone: boolean } | null;
   readonly answersOwed: number;
+  /** Main was lost without a goodbye. */
+  readonly lost: boolean;
+  /** The link over which the client has come back to main, until the old one is closed. */
+  readonly back: SessionServerInput['main'] | null;
   readonly reason: string;
 }
 
 const mainAddress = 'main:0';
 const word = (channel: Address) => channel.slice(0, channel.indexOf(':')) as ServerChannel | 'main';
+
+const mayReturn = ({ mainCaps, returnMs = 0 }: SessionServerContext): boolean =>
+  returnMs > 0 && hasCap(mainCaps, MainCap.mayReturn);
 
 /** The best scheme, no better than `best`, that both ends are capable of and that may be used (spec §3.0). */
 const schemeFor = ({ mainCaps, schemes: allowed }: SessionServerContext, best: Scheme): Scheme => {
@@ -159,6 +173,45 @@ export const sessionServerSetup = setup({
         reason: 'this channel is not served, or is linked already',
       }),
     ),
+    'deny the return': sendParent(
+      ({ event }): SessionReport => ({
+        type: 'session.decides',
+        link: (event as { link: LinkName }).link,
+        code: LinkErrorCode.badConnectionId,
+        reason: 'there is no returning to this session',
+      }),
+    ),
+    'remember that it is back': assign(({ context, event }) =>
+      event.type === 'session.linked'
+        ? {
+            back: { link: event.link, agreed: event.agreed },
+            reserved: omit(context.reserved, event.link),
+            reason: 'the client has come back over another connection',
+          }
+        : {},
+    ),
+    'remember how it was lost': assign(({ event }) => ({ lost: event.type === 'channel.down' && event.lost === true })),
+    /** The client knows nothing any more but who it is: what it was told and has answered does not count. */
+    'begin main again': enqueueActions(({ context, enqueue }) => {
+      const { link, agreed } = context.back!;
+      enqueue.sendTo(mainAddress, { type: 'link.attach', link, agreed, beginning: 'fresh' });
+      enqueue.assign({
+        main: { link, agreed },
+        mainCaps: agreed.channelCaps,
+        linked: [...context.linked, mainAddress],
+        reserved: {},
+        asked: false,
+        answersOwed: 0,
+        lost: false,
+        back: null,
+        reason: '',
+      });
+    }),
+    'say goodbye': enqueueActions(({ context, enqueue }) => {
+      if (!context.linked.includes(mainAddress) || !hasCap(context.mainCaps, MainCap.mayReturn)) return;
+      const message = { type: 'msg.disconnecting', body: { timeStamp: 0n, reason: LinkErrorCode.ok } };
+      enqueue.sendTo(mainAddress, { type: 'session.say', message });
+    }),
     'begin the channel': enqueueActions(({ context, event, enqueue, self }) => {
       if (event.type !== 'session.linked') return;
       const { channel, link, agreed } = event;
@@ -241,6 +294,14 @@ export const sessionServerSetup = setup({
         scheme: (event as { scheme: Scheme }).scheme,
       }),
     ),
+    'tell the supervisor that it is not linked': sendParent(
+      ({ context }): SessionReport => ({
+        type: 'session.answered',
+        session: context.session,
+        linked: false,
+        scheme: 'switch-host',
+      }),
+    ),
     'say that the move is cancelled': sendTo(mainAddress, {
       type: 'session.say',
       message: { type: 'msg.migrate_cancel', body: {} },
@@ -258,6 +319,12 @@ export const sessionServerSetup = setup({
         session: context.session,
         scheme: params.scheme,
       }),
+    ),
+    'tell the supervisor that it waits': sendParent(
+      ({ context }): SessionReport => ({ type: 'session.waits', session: context.session, reason: context.reason }),
+    ),
+    'tell the supervisor that it is back': sendParent(
+      ({ context }): SessionReport => ({ type: 'session.returned', session: context.session }),
     ),
     'hang up every channel': enqueueActions(({ context, enqueue }) => {
       for (const channel of context.linked) enqueue.sendTo(channel, { type: 'api.close', reason: context.reason });
@@ -285,12 +352,23 @@ export const sessionServerSetup = setup({
       context.offered.includes(event.channel) &&
       !context.linked.includes(event.channel) &&
       !Object.values(context.reserved).includes(event.channel),
+    'it returns to main': ({ context, event }) =>
+      event.type === 'session.asks' && event.channel === mainAddress && mayReturn(context),
+    'main is lost and may return': ({ context, event }) =>
+      event.type === 'channel.down' &&
+      event.channel === mainAddress &&
+      (event.lost === true || context.back !== null) &&
+      mayReturn(context),
+    'client is back': ({ context }) => context.back !== null,
+    'client may come back': ({ context }, outcome: MigrationSourceOutcome) =>
+      mayReturn(context) && (context.back !== null || (context.lost && outcome.outcome === 'lost')),
     'it arrived': (_, outcome: MigrationTargetOutcome) => outcome.outcome === 'arrived',
     'it stayed': (_, outcome: MigrationSourceOutcome) => outcome.outcome === 'stayed',
   },
   delays: {
     /** As long as a client takes to switch its channels. */
     'arrival deadline': 10_000,
+    'return deadline': ({ context }) => context.returnMs ?? 0,
   },
 });
 

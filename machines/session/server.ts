@@ -1,6 +1,7 @@
 /**
  * A server's session with one client: its main channel, the channels that the client links, and the hand-overs into and out
- * of this server. Losing main ends the session; losing another channel ends only that channel.
+ * of this server. Losing another channel ends only that channel. Losing main ends the session, unless the client may return:
+ * then the session waits, and goes on over the main link with which the client comes back.
  */
 import { hasCap, MainCap } from '../../src/protocol/capabilities.ts';
 import type { Scheme } from '../contract.ts';
@@ -18,6 +19,8 @@ export const sessionServer = sessionServerSetup.createMachine({
     mainCaps: input.main.agreed.channelCaps,
     offer: null,
     answersOwed: 0,
+    lost: false,
+    back: null,
     reason: '',
   }),
   output: ({ context }) => ({ reason: context.reason }),
@@ -33,11 +36,18 @@ export const sessionServer = sessionServerSetup.createMachine({
       },
       { actions: ['forget the channel', 'report the channel'] },
     ],
-    'session.asks': [{ guard: 'channel is free', actions: 'admit the link' }, { actions: 'deny the link' }],
+    'session.asks': [
+      { guard: 'it is main', actions: 'deny the return' },
+      { guard: 'channel is free', actions: 'admit the link' },
+      { actions: 'deny the link' },
+    ],
     'link.lost': { actions: 'forget the link' },
     'msgc.attach_channels': { actions: 'tell the channels' },
     'migration.tell': { actions: 'pass it on to the channel' },
-    'api.close': { target: '.over', actions: { type: 'remember the reason', params: ({ event }) => event } },
+    'api.close': {
+      target: '.over',
+      actions: [{ type: 'remember the reason', params: ({ event }) => event }, 'say goodbye'],
+    },
     'xstate.error.actor.*': {
       target: '.over',
       actions: { type: 'remember the reason', params: { reason: 'a fault of this program' } },
@@ -141,7 +151,21 @@ export const sessionServer = sessionServerSetup.createMachine({
     },
     serving: {
       on: {
-        'session.linked': { actions: 'begin the channel' },
+        'session.asks': { guard: 'it returns to main', actions: 'admit the link' },
+        /** The connection that the client has lost may still look alive here. */
+        'session.linked': [
+          { guard: 'it is main', actions: ['remember that it is back', 'hang up every channel'] },
+          { actions: 'begin the channel' },
+        ],
+        'channel.down': {
+          guard: 'main is lost and may return',
+          target: 'awaiting return',
+          actions: [
+            'forget the channel',
+            'report the channel',
+            { type: 'remember the reason', params: ({ event }) => event },
+          ],
+        },
         'target.begin': { actions: 'begin the parked channel' },
       },
       initial: 'staying',
@@ -179,6 +203,15 @@ export const sessionServer = sessionServerSetup.createMachine({
                   { type: 'tell the supervisor that it has departed', params: ({ event }) => event.output },
                 ],
               },
+              /** It has not heard how the move went: told again when it is back, or sent after the guest. */
+              {
+                guard: { type: 'client may come back', params: ({ event }) => event.output },
+                target: '#session/server.awaiting return',
+                actions: [
+                  'tell the supervisor that it is not linked',
+                  { type: 'tell the supervisor that it has departed', params: ({ event }) => event.output },
+                ],
+              },
               {
                 target: '#session/server.over',
                 actions: [
@@ -198,7 +231,10 @@ export const sessionServer = sessionServerSetup.createMachine({
               reenter: true,
               actions: ['say that the move is cancelled', 'remember the move'],
             },
-            'migration.end': { actions: 'pass it on to the source' },
+            'migration.end': [
+              { guard: 'guest has moved', actions: ['remember that the guest has gone', 'pass it on to the source'] },
+              { actions: 'pass it on to the source' },
+            ],
             'msgc.migrate_connected': { actions: 'pass it on to the source' },
             'msgc.migrate_connected_seamless': { actions: 'pass it on to the source' },
             'msgc.migrate_connect_error': { actions: 'pass it on to the source' },
@@ -210,6 +246,7 @@ export const sessionServer = sessionServerSetup.createMachine({
                 actions: [
                   'forget the channel',
                   'report the channel',
+                  'remember how it was lost',
                   { type: 'remember the reason', params: ({ event }) => event },
                   'tell the source that the client is gone',
                 ],
@@ -217,6 +254,43 @@ export const sessionServer = sessionServerSetup.createMachine({
               { actions: ['forget the channel', 'report the channel'] },
             ],
           },
+        },
+      },
+    },
+    /** Main is lost, and with it all else. Who has the connection id, and the password again, goes on with this session. */
+    'awaiting return': {
+      entry: ['hang up every channel', 'tell the supervisor that it waits'],
+      always: {
+        guard: 'client is back',
+        target: 'serving',
+        actions: ['begin main again', 'tell the supervisor that it is back'],
+      },
+      on: {
+        'session.asks': [{ guard: 'it returns to main', actions: 'admit the link' }, { actions: 'deny the link' }],
+        'session.linked': { guard: 'it is main', actions: 'remember that it is back' },
+        /** Nobody can be told: it need not be waited for, and is told when it is back. */
+        'migration.offer': { actions: ['remember the move', 'tell the supervisor that it is not linked'] },
+        'migration.end': [
+          {
+            guard: 'guest has moved',
+            actions: [
+              'remember that the guest has gone',
+              { type: 'tell the supervisor that it has departed', params: { outcome: 'lost' } },
+            ],
+          },
+          {
+            actions: [
+              'forget the move',
+              { type: 'tell the supervisor that it has departed', params: { outcome: 'stayed' } },
+            ],
+          },
+        ],
+        'guest.back': { actions: 'forget the move' },
+      },
+      after: {
+        'return deadline': {
+          target: 'over',
+          actions: { type: 'remember the reason', params: { reason: 'the client did not return in time' } },
         },
       },
     },

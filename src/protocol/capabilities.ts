@@ -9,6 +9,13 @@ export const MainCap = {
   seamlessMigrate: 3,
   /** Sumac's own: both ends speak the 2011 scheme (spec §3b). No other implementation sets this bit. */
   earlyLink: 31,
+  /**
+   * Sumac's own, of both ends: the server keeps the session of a client that is lost without a goodbye, and the client may
+   * link main again with its connection id to have it back.
+   */
+  mayReturn: 30,
+  /** Sumac's own, of a client's main link alone: its connection id names a session to have back, not a hand-over (spec §1.7). */
+  returns: 29,
 } as const;
 
 export const DisplayCap = {

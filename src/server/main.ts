@@ -21,7 +21,7 @@ export class Main implements Part {
   private timeAtZero = 0;
 
   /** Throws UsageError when `uuid` is none. */
-  constructor(name: string, uuid: string, clock: Clock, schemes: readonly Scheme[]) {
+  constructor(name: string, uuid: string, clock: Clock, schemes: readonly Scheme[], mayReturn = false) {
     this.name = name;
     this.uuid = uuidBytes(uuid);
     this.clock = clock;
@@ -31,6 +31,7 @@ export class Main implements Part {
       MainCap.agentConnectedTokens,
       ...(schemes.includes('seamless') ? [MainCap.seamlessMigrate] : []),
       ...(schemes.includes('early-link') ? [MainCap.earlyLink] : []),
+      ...(mayReturn ? [MainCap.mayReturn] : []),
     );
   }
 

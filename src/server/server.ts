@@ -48,6 +48,11 @@ export interface ServerOptions extends EncodingOptions, Omit<ListenOptions, 'onR
   readonly playbackCompression?: boolean | undefined;
   /** Sessions at one time; the next client is refused. Default 1,000. */
   readonly mostSessions?: number | undefined;
+  /**
+   * Milliseconds that a session waits for a client which is lost without a goodbye, and which knows how to return. Such a
+   * session counts among `mostSessions`. 0: none waits. Default 60,000.
+   */
+  readonly returnMs?: number | undefined;
   readonly journal?: Journal | undefined;
   readonly clock?: Clock | undefined;
   /** Takes one line for the people who run this. Default: nowhere. */
@@ -118,7 +123,10 @@ export class Server implements Console, Spice {
       if (!schemes.includes(scheme)) throw new UsageError(`${scheme} is no hand-over scheme: ${schemes.join(', ')}`);
     }
     this.password = new Password(options.password, calendarNow);
-    this.main = new Main(options.name ?? 'sumac', options.uuid ?? randomUuid(), this.clock, this.schemes);
+    const returnMs = options.returnMs ?? 60_000;
+    if (!(returnMs >= 0 && returnMs < 2 ** 31))
+      throw new UsageError('returnMs is a number of milliseconds, 0 for none');
+    this.main = new Main(options.name ?? 'sumac', options.uuid ?? randomUuid(), this.clock, this.schemes, returnMs > 0);
     this.display = new ServerDisplay(options.width ?? 640, options.height ?? 480, options, {
       clock: this.clock,
       jpeg,
@@ -149,7 +157,7 @@ export class Server implements Console, Spice {
     this.system = new System({
       name: 'server',
       machine: supervisor,
-      input: { offered, schemes: this.schemes, mostSessions: options.mostSessions ?? 1_000 },
+      input: { offered, schemes: this.schemes, mostSessions: options.mostSessions ?? 1_000, returnMs },
       clock: this.clock,
       journal: options.journal,
       hostFor: (born, system) => this.hostFor(born, system),

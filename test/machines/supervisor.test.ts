@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Destination, LinkAsks, LinkFate, Scheme } from '../../machines/contract.ts';
 import { type SupervisorEvent, type SupervisorInput, supervisor } from '../../machines/supervisor.ts';
+import { caps, MainCap } from '../../src/protocol/capabilities.ts';
 import { LinkErrorCode } from '../../src/protocol/link.ts';
 import { begins, done, elapsed, ends, failed, given, type Story, tells } from '../support/given.ts';
 import { untouched } from '../support/touched.ts';
@@ -65,8 +66,12 @@ const offers = (session: string, scheme: Scheme = 'seamless', destination = ther
 const tellsEnd = (session: string, completed: boolean) =>
   to(session, { type: 'migration.end', completed, destination: there });
 const report = (news: object) => ({ type: 'report', news });
-const sessionNews = (session: string, state: 'up' | 'over', connectionId: number, reason?: string) =>
-  report({ event: 'session', session, state, connectionId, ...(reason === undefined ? {} : { reason }) });
+const sessionNews = (
+  session: string,
+  state: 'up' | 'waiting' | 'back' | 'over',
+  connectionId: number,
+  reason?: string,
+) => report({ event: 'session', session, state, connectionId, ...(reason === undefined ? {} : { reason }) });
 const mayMove = (linked: number, clients: number) => report({ event: 'migrate_connect_complete', linked, clients });
 const haveLeft = (overdue = 0) => report({ event: 'migrate_end_complete', completed: true, overdue });
 const sessionInput = (session: string, connectionId: number, link: string, arriving = false) => ({
@@ -190,6 +195,57 @@ describe('links', () => {
     const broken = admitted.when(failed('link:3'));
     broken.expect({ context: { waiting: {} }, runs: ['session:1'] });
     expect(Object.keys(broken.snapshot.children)).toEqual(['session:1']);
+  });
+});
+
+describe('a client that returns', () => {
+  const returning = (link: string, connectionId: number, channel = 'main:0'): LinkAsks => ({
+    ...asks(link, channel, connectionId),
+    agreed: agreedOn(caps(MainCap.mayReturn, MainCap.returns)),
+  });
+  const asking = two.after(accepted('link:9'));
+
+  test('asks the session that it names, also where there is no room for another', () => {
+    const asked = asking.when(returning('link:9', 1000));
+    asked.expect({ does: [to('session:1', { type: 'session.asks', channel: 'main:0', link: 'link:9' })] });
+    const welcome = asked.when(decides('link:9', LinkErrorCode.ok));
+    welcome.expect({ does: [admits('link:9')] });
+    welcome.when(up('link:9', 'main:0')).expect({
+      does: [to('session:1', { type: 'session.linked', channel: 'main:0', link: 'link:9', agreed: agreedOn() })],
+      context: { counted: 2 },
+    });
+  });
+
+  test('is told when its session is over, and begins none by mistake', () => {
+    const reason = 'the session that it returns to is over';
+    const noReturn = { does: [denies('link:9', LinkErrorCode.badConnectionId, reason)] };
+    asking.when(returning('link:9', 4)).expect(noReturn);
+    asking.when(returning('link:9', 0)).expect(noReturn);
+    begun.after(accepted('link:9')).when(returning('link:9', 1000)).expect(noReturn);
+    // The word is of use on main alone.
+    asking.when(returning('link:9', 4, 'display:0')).expect({ does: [noSession('link:9')] });
+  });
+
+  test('is waited for, which is told, and that it is back', () => {
+    two
+      .when({ type: 'session.waits', session: 'session:1', reason: 'the peer hung up' })
+      .expect({ does: [sessionNews('session:1', 'waiting', 1000, 'the peer hung up')] });
+    two
+      .when({ type: 'session.returned', session: 'session:1' })
+      .expect({ does: [sessionNews('session:1', 'back', 1000)] });
+    begun.when({ type: 'session.returned', session: 'session:1' }).expect({});
+  });
+
+  test('gets its session a limit of time from the server', () => {
+    given(supervisor, { ...input, returnMs: 5_000 })
+      .after(accepted('link:1', 1000), asks('link:1', 'main:0', 0))
+      .when(up('link:1', 'main:0'))
+      .expect({
+        does: [
+          begins('session:1', { input: { ...sessionInput('session:1', 1000, 'link:1'), returnMs: 5_000 } }),
+          sessionNews('session:1', 'up', 1000),
+        ],
+      });
   });
 });
 
@@ -455,7 +511,12 @@ describe('a server whose guest is away', () => {
     two
       .after(connect(), end(true), departed('session:1'))
       .when(guestArrived)
-      .expect({ in: { move: 'guest is here' }, does: [haveLeft()], context: { destination: null }, waits: [] });
+      .expect({
+        in: { move: 'guest is here' },
+        does: [haveLeft(), to('session:1', { type: 'guest.back' }), to('session:2', { type: 'guest.back' })],
+        context: { destination: null },
+        waits: [],
+      });
   });
 
   test('tells the clients that came ahead of a guest which will not come', () => {

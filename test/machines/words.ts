@@ -48,6 +48,9 @@ export const news = {
   loaded: (channel: string) => tells('parent', { type: 'channel.loaded', channel } satisfies ChannelNews),
   down: (channel: string, reason: string) =>
     tells('parent', { type: 'channel.down', channel, reason } satisfies ChannelNews),
+  /** Its connection is gone, and nobody has meant it to be. */
+  gone: (channel: string, reason: string) =>
+    tells('parent', { type: 'channel.down', channel, reason, lost: true } satisfies ChannelNews),
 };
 
 /** What a channel does about a message, or bytes, that no state of it expects. */

@@ -64,7 +64,7 @@ export function clientFlowContract({ chart, channel, onAttach = [], onSwitch = (
       linked.when(closed('link:7')).expect({ in: { flow: 'flowing' } });
       linked.when(closed('link:1')).expect({
         in: beginnings as object,
-        does: [news.down(channel, 'the peer hung up')],
+        does: [news.gone(channel, 'the peer hung up')],
         context: { link: null, reason: 'the peer hung up' },
         waits: [],
         runs: [],
@@ -106,7 +106,12 @@ export function clientFlowContract({ chart, channel, onAttach = [], onSwitch = (
     });
 
     test('lets the server announce that it will hang up', () => {
-      linked.when(stray('msg.disconnecting')).expect({ in: { flow: 'flowing' } });
+      const bye = linked.when(stray('msg.disconnecting'));
+      bye.expect({ in: { flow: 'flowing' } });
+      const farewell = bye.when(closed('link:1'));
+      expect(farewell.acts.at(-1)).toEqual(news.down(channel, 'the peer hung up'));
+      const again = farewell.after(attach('link:9')).when(closed('link:9'));
+      expect(again.acts.at(-1)).toEqual(news.gone(channel, 'the peer hung up'));
     });
 
     test('is let go with its state: marks, then carries what comes', () => {
@@ -140,7 +145,7 @@ export function clientFlowContract({ chart, channel, onAttach = [], onSwitch = (
       });
       flushing
         .when(closed('link:1'))
-        .expect({ in: beginnings as object, does: [news.down(channel, 'the peer hung up')] });
+        .expect({ in: beginnings as object, does: [news.gone(channel, 'the peer hung up')] });
     });
 
     test('leaves the source at once when the hand-over says so, and keeps the picture', () => {
@@ -220,7 +225,7 @@ export function clientFlowContract({ chart, channel, onAttach = [], onSwitch = (
       const moved = linked.after(migrate(0), switchTo('early-link'));
       moved.when(settled).expect({ in: { flow: 'flowing' }, does: [{ type: 'close previous' }] });
       moved.when(closed('link:1')).expect({ in: { flow: 'flowing' } });
-      moved.when(closed('link:2')).expect({ in: { flow: 'down' }, does: [news.down(channel, 'the peer hung up')] });
+      moved.when(closed('link:2')).expect({ in: { flow: 'down' }, does: [news.gone(channel, 'the peer hung up')] });
     });
   });
 }

@@ -79,7 +79,7 @@ export function serverFlowContract({
       linked.when(closed('link:7')).expect({ in: { flow: 'flowing' } });
       linked.when(closed('link:1')).expect({
         in: beginnings,
-        does: [...gone('fresh'), news.down(channel, 'the peer hung up')],
+        does: [...gone('fresh'), news.gone(channel, 'the peer hung up')],
         context: { link: null, reason: 'the peer hung up' },
         waits: [],
         runs: [],
@@ -125,7 +125,12 @@ export function serverFlowContract({
     });
 
     test('lets the client announce that it will hang up', () => {
-      linked.when(stray('msgc.disconnecting')).expect({ in: { flow: 'flowing' } });
+      const bye = linked.when(stray('msgc.disconnecting'));
+      bye.expect({ in: { flow: 'flowing' } });
+      const farewell = bye.when(closed('link:1'));
+      expect(farewell.acts.at(-1)).toEqual(news.down(channel, 'the peer hung up'));
+      const again = farewell.after(attach('link:9')).when(closed('link:9'));
+      expect(again.acts.at(-1)).toEqual(news.gone(channel, 'the peer hung up'));
     });
 
     test('is let go seamlessly, with its state if that travels', () => {
@@ -162,7 +167,7 @@ export function serverFlowContract({
         .when(closed('link:1'))
         .expect({
           in: beginnings,
-          does: [...gone('fresh'), ends('collect migrate data'), news.down(channel, 'the peer hung up')],
+          does: [...gone('fresh'), ends('collect migrate data'), news.gone(channel, 'the peer hung up')],
         });
     });
 
@@ -181,7 +186,7 @@ export function serverFlowContract({
         .expect({ in: { flow: 'handing over' } });
       left.when(closed('link:1')).expect({
         in: beginnings,
-        does: [...gone('fresh'), news.down(channel, 'the peer hung up')],
+        does: [...gone('fresh'), news.gone(channel, 'the peer hung up')],
         waits: [],
         runs: [],
       });
@@ -220,7 +225,7 @@ export function serverFlowContract({
       });
       loading.when(closed('link:1')).expect({
         in: beginnings,
-        does: [...gone('migrate data'), ends('load migrate data'), news.down(channel, 'the peer hung up')],
+        does: [...gone('migrate data'), ends('load migrate data'), news.gone(channel, 'the peer hung up')],
       });
     });
 

@@ -67,7 +67,7 @@ describe('the picture at a client', () => {
   test('is forgotten when the channel goes down', () => {
     shown
       .when(closed())
-      .expect({ in: { flow: 'down', picture: 'none' }, does: [news.down('display:0', 'the peer hung up')] });
+      .expect({ in: { flow: 'down', picture: 'none' }, does: [news.gone('display:0', 'the peer hung up')] });
     shown
       .when(stray('msg.migrate_end'))
       .expect({ in: { picture: 'none' }, does: goesDown('display:0', unexpected('msg.migrate_end')) });

@@ -32,7 +32,7 @@ describe('the introduction of a client to a display', () => {
   test('is not awaited any more when the channel goes down', () => {
     linked.when(closed()).expect({
       in: { flow: 'down', introduction: 'not linked' },
-      does: [news.down('display:0', 'the peer hung up')],
+      does: [news.gone('display:0', 'the peer hung up')],
       waits: [],
     });
   });

@@ -71,7 +71,7 @@ describe('the greeting at a server', () => {
   test('is told to no link that is gone', () => {
     linked.when(closed()).expect({
       in: { flow: 'down', greeting: 'not linked' },
-      does: [ends('ask the guest'), news.down('main:0', 'the peer hung up')],
+      does: [ends('ask the guest'), news.gone('main:0', 'the peer hung up')],
       runs: [],
     });
   });
@@ -147,7 +147,7 @@ describe('main at a target', () => {
       arrived
         .after(greet(scheme))
         .when(closed())
-        .expect({ does: [ends('ask the guest'), news.down('main:0', 'the peer hung up')], runs: [] });
+        .expect({ does: [ends('ask the guest'), news.gone('main:0', 'the peer hung up')], runs: [] });
     }
   });
 });

@@ -35,7 +35,7 @@ describe('the sound at a client', () => {
   test('stops with the link', () => {
     playing
       .when(closed())
-      .expect({ in: { flow: 'down', sound: 'silent' }, does: [news.down('playback:0', 'the peer hung up')] });
+      .expect({ in: { flow: 'down', sound: 'silent' }, does: [news.gone('playback:0', 'the peer hung up')] });
     playing.after(closed(), attach('link:2')).expect({ in: { sound: 'silent' } });
   });
 });

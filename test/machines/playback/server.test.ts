@@ -32,7 +32,7 @@ describe('the sound at a server', () => {
 
   test('is not told to anybody before the link, after it, or after the move', () => {
     begun.when(say(start)).expect({ in: { sound: 'not linked' } });
-    playing.when(closed()).expect({ in: { sound: 'not linked' }, does: [news.down('playback:0', 'the peer hung up')] });
+    playing.when(closed()).expect({ in: { sound: 'not linked' }, does: [news.gone('playback:0', 'the peer hung up')] });
     playing
       .after(closed())
       .when(say(stop), say(start))

@@ -34,7 +34,7 @@ describe('the microphone at a client', () => {
   test('is closed with the link', () => {
     open
       .when(closed())
-      .expect({ in: { flow: 'down', microphone: 'closed' }, does: [news.down('record:0', 'the peer hung up')] });
+      .expect({ in: { flow: 'down', microphone: 'closed' }, does: [news.gone('record:0', 'the peer hung up')] });
     open.after(closed(), attach('link:2')).expect({ in: { microphone: 'closed' } });
   });
 });

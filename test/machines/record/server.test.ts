@@ -36,7 +36,7 @@ describe('the microphone at a server', () => {
 
   test('is not opened before the link, after it, or after the move', () => {
     begun.when(say(start)).expect({ in: { microphone: 'not linked' } });
-    open.when(closed()).expect({ in: { microphone: 'not linked' }, does: [news.down('record:0', 'the peer hung up')] });
+    open.when(closed()).expect({ in: { microphone: 'not linked' }, does: [news.gone('record:0', 'the peer hung up')] });
     open
       .after(closed())
       .when(say(stop), say(start))

@@ -11,7 +11,7 @@ import { begins, done, elapsed, ends, failed, given, tells } from '../../support
 import { untouched } from '../../support/touched.ts';
 import { agreedOn } from '../words.ts';
 
-const { semiSeamlessMigrate, agentConnectedTokens, seamlessMigrate, earlyLink } = MainCap;
+const { semiSeamlessMigrate, agentConnectedTokens, seamlessMigrate, earlyLink, mayReturn } = MainCap;
 const able = caps(semiSeamlessMigrate, agentConnectedTokens, seamlessMigrate);
 const all: readonly Scheme[] = ['seamless', 'early-link', 'semi-seamless', 'switch-host'];
 const destination = { host: 'there', port: 5900 };
@@ -64,6 +64,8 @@ const decides = (link: string, code: number, reason = '') =>
   tells('parent', { type: 'session.decides', link, code, reason } as { type: string });
 const denied = (link: string) =>
   decides(link, LinkErrorCode.channelNotAvailable, 'this channel is not served, or is linked already');
+const noReturn = (link: string) =>
+  decides(link, LinkErrorCode.badConnectionId, 'there is no returning to this session');
 const isUp = (channel: string) => ({ type: 'report', news: { event: 'channel', channel, state: 'up' } });
 const isDown = (channel: string) => ({
   type: 'report',
@@ -151,7 +153,6 @@ describe('channels of a session', () => {
       .when(asks('display:0', 'link:2'))
       .expect({ does: [decides('link:2', LinkErrorCode.ok)], context: { reserved: { 'link:2': 'display:0' } } });
     begun.when(asks('display:9', 'link:2')).expect({ does: [denied('link:2')] });
-    begun.when(asks('main:0', 'link:2')).expect({ does: [denied('link:2')] });
     begun
       .after(asks('display:0', 'link:2'))
       .when(asks('display:0', 'link:3'))
@@ -527,6 +528,182 @@ describe('a client that is not told of a move', () => {
       does: [source('switch-host', { gone: true, answersOwed: 0 })],
     });
     serving.when(end(false)).expect({ in: { serving: 'staying' }, does: [departed('stayed')] });
+  });
+});
+
+describe('a client that is lost', () => {
+  const faithful = caps(semiSeamlessMigrate, agentConnectedTokens, seamlessMigrate, mayReturn);
+  const wanted = input({ returnMs: 60_000 }, faithful);
+  const gone = (channel: string): SessionServerEvent => ({ ...down(channel), lost: true }) as SessionServerEvent;
+  const returned: SessionServerEvent = {
+    type: 'session.linked',
+    channel: 'main:0',
+    link: 'link:9',
+    agreed: agreedOn(faithful),
+  };
+  const there = given(sessionServer, wanted).after(asks('display:0', 'link:2'), linked('display:0', 'link:2'));
+  const waiting = there.after(gone('main:0'), down('display:0'));
+  const waits = (reason: string) => toParent('session.waits', { reason });
+  const backOn = [attaching('main:0', 'link:9', 'fresh', agreedOn(faithful)), toParent('session.returned', {})];
+  const elsewhere = 'the client has come back over another connection';
+
+  test('is waited for, if it may return', () => {
+    there.when(gone('main:0')).expect({
+      in: 'awaiting return',
+      does: [isDown('main:0'), hangUp('display:0', 'the peer hung up'), waits('the peer hung up')],
+      context: { linked: ['display:0'] },
+      waits: ['return deadline'],
+      runs: ['main:0', 'display:0'],
+    });
+    expect(waiting.pending('return deadline').delay).toBe(60_000);
+    for (const [more, mainCaps] of [
+      [{}, faithful],
+      [{ returnMs: 0 }, faithful],
+      [{ returnMs: 60_000 }, able],
+    ] as const) {
+      given(sessionServer, input(more, mainCaps))
+        .when(gone('main:0'))
+        .expect({ in: 'over', ended: true, does: expect.arrayContaining([isOver('the peer hung up')]) });
+      given(sessionServer, input(more, mainCaps))
+        .when(asks('main:0', 'link:9'))
+        .expect({ does: [noReturn('link:9')] });
+    }
+  });
+
+  test('is not waited for when it has said goodbye, or broken the rules', () => {
+    there
+      .when(down('main:0'))
+      .expect({ in: 'over', ended: true, does: expect.arrayContaining([isOver('the peer hung up')]) });
+  });
+
+  test('is not waited for for ever, nor when everybody is to go', () => {
+    const reason = 'the client did not return in time';
+    waiting
+      .when(elapsed('return deadline'))
+      .expect({ ...over(reason), does: [isOver(reason), ends('main:0'), ends('display:0')] });
+    waiting.when(close).expect({ ...over('enough'), does: [isOver('enough'), ends('main:0'), ends('display:0')] });
+  });
+
+  test('has its session back over a new main link, and its channels after that', () => {
+    waiting.when(asks('main:0', 'link:9')).expect({ does: [decides('link:9', LinkErrorCode.ok)] });
+    waiting.when(asks('display:0', 'link:9')).expect({ does: [denied('link:9')] });
+    const back = waiting.after(asks('main:0', 'link:9')).when(returned);
+    back.expect({
+      in: { serving: 'staying' },
+      does: backOn,
+      context: { linked: ['main:0'], reserved: {}, back: null, lost: false, connectionId: 7 },
+      waits: [],
+    });
+    back
+      .after(asks('display:0', 'link:10'))
+      .when(linked('display:0', 'link:10'))
+      .expect({ does: [attaching('display:0', 'link:10', 'fresh')] });
+    back.after(gone('main:0')).expect({ in: 'awaiting return', waits: ['return deadline'] });
+    waiting.when(linked('inputs:0', 'link:9')).expect({ in: 'awaiting return' });
+  });
+
+  test('is not lost for the server yet when it returns: the old connection makes way', () => {
+    there.when(asks('main:0', 'link:9')).expect({ does: [decides('link:9', LinkErrorCode.ok)] });
+    const both = there.after(asks('main:0', 'link:9')).when(returned);
+    both.expect({
+      in: { serving: 'staying' },
+      does: [hangUp('main:0', elsewhere), hangUp('display:0', elsewhere)],
+    });
+    both.when({ type: 'channel.down', channel: 'main:0', reason: elsewhere }).expect({
+      in: { serving: 'staying' },
+      does: [
+        { type: 'report', news: { event: 'channel', channel: 'main:0', state: 'down', reason: elsewhere } },
+        hangUp('display:0', elsewhere),
+        waits(elsewhere),
+        ...backOn,
+      ],
+      context: { linked: ['display:0', 'main:0'] },
+    });
+  });
+
+  test('cannot return to a hand-over', () => {
+    given(sessionServer, { ...wanted, arriving: true })
+      .when(asks('main:0', 'link:9'))
+      .expect({ in: 'arriving', does: [noReturn('link:9')] });
+  });
+
+  test('is let go with a goodbye when it is there', () => {
+    const bye = say({ type: 'msg.disconnecting', body: { timeStamp: 0n, reason: 0 } });
+    given(sessionServer, wanted)
+      .when(close)
+      .expect({ ...over('enough'), does: [bye, hangUp('main:0', 'enough'), isOver('enough'), ends('main:0')] });
+  });
+
+  describe('while the guest moves', () => {
+    const notLinked = toParent('session.answered', { linked: false, scheme: 'switch-host' });
+    const isLost: MigrationSourceOutcome = { outcome: 'lost', scheme: 'seamless' };
+    const leaving = there.after(offer('seamless'));
+    const goneInMove = leaving.after(gone('main:0'));
+
+    test('does not hold the move up, and is told of it again when it is back', () => {
+      const waitsOn = goneInMove.when(done('source', isLost));
+      waitsOn.expect({
+        in: 'awaiting return',
+        does: [notLinked, departed('lost'), hangUp('display:0', 'the peer hung up'), waits('the peer hung up')],
+      });
+      waitsOn.when(returned).expect({
+        in: { serving: 'moving' },
+        does: [...backOn, source('seamless')],
+      });
+      waitsOn.when(end(false)).expect({ in: 'awaiting return', does: [departed('stayed')], context: { offer: null } });
+      const after = waitsOn.when(end(true));
+      after.expect({ in: 'awaiting return', does: [departed('lost')] });
+      after.when(returned).expect({
+        in: { serving: 'moving' },
+        does: [...backOn, source('switch-host', { gone: true, answersOwed: 0 })],
+      });
+      after
+        .after({ type: 'guest.back' })
+        .when(returned)
+        .expect({ in: { serving: 'staying' }, does: backOn });
+    });
+
+    test('is sent after the guest when it has missed the end', () => {
+      leaving
+        .after(end(true), gone('main:0'), done('source', isLost))
+        .when(returned)
+        .expect({
+          in: { serving: 'moving' },
+          does: [...backOn, source('switch-host', { gone: true, answersOwed: 0 })],
+        });
+      // The end was said on a connection that was dead already.
+      leaving
+        .after(end(true), returned, { type: 'channel.down', channel: 'main:0', reason: elsewhere })
+        .when(done('source', { outcome: 'departed', scheme: 'seamless' }))
+        .expect({
+          in: { serving: 'moving' },
+          does: [
+            notLinked,
+            departed('departed'),
+            hangUp('display:0', elsewhere),
+            waits(elsewhere),
+            ...backOn,
+            source('switch-host', { gone: true, answersOwed: 0 }),
+          ],
+        });
+    });
+
+    test('hears of a move that was announced while it was away', () => {
+      const told = waiting.when(offer('seamless'));
+      told.expect({ in: 'awaiting return', does: [notLinked] });
+      told.when(returned).expect({ in: { serving: 'moving' }, does: [...backOn, source('seamless')] });
+    });
+
+    test('is not waited for when it has left on its own account', () => {
+      leaving
+        .after(down('main:0'))
+        .when(done('source', isLost))
+        .expect({ in: 'over', ended: true, does: expect.arrayContaining([isOver('the guest has moved')]) });
+      leaving
+        .after(gone('main:0'))
+        .when(done('source', { outcome: 'departed', scheme: 'seamless' }))
+        .expect({ in: 'over', ended: true, does: expect.arrayContaining([isOver('the guest has moved')]) });
+    });
   });
 });
 
