@@ -161,7 +161,15 @@ export interface Control {
   readonly title: string;
   /** Asks before it does it. */
   readonly harsh?: boolean;
-  readonly fields?: readonly { readonly name: string; readonly choices?: readonly string[]; readonly value?: string }[];
+  readonly fields?: readonly ControlField[];
+}
+
+export interface ControlField {
+  readonly name: string;
+  /** For people; the name where there is none. */
+  readonly title?: string;
+  readonly choices?: readonly string[];
+  readonly value?: string;
 }
 
 /** A field of a message's body; `offset` and `size` are bytes. */

@@ -92,8 +92,21 @@ export async function layoutChart(
   direction: Direction,
 ): Promise<LaidChart> {
   const plan = planOf(graph);
-  const laid = await elk.layout(elkGraph(graph, plan, direction));
-  return readBack(graph, plan, laid);
+  const laid = readBack(graph, plan, await elk.layout(elkGraph(graph, plan, direction)));
+  const narrow = tooNarrow(graph, laid);
+  if (narrow.size === 0) return laid;
+  return readBack(graph, plan, await elk.layout(elkGraph(graph, plan, direction, narrow)));
+}
+
+/** States with children whose own words do not fit: ELK does not keep their least width when it lays out all levels at once. */
+function tooNarrow(graph: ChartGraph, laid: LaidChart): ReadonlySet<string> {
+  const boxes = new Map(laid.states.map((state) => [state.id, state]));
+  const nests = graph.states.filter((state) => state.children.length > 0);
+  const misfits = nests.filter((state) => {
+    const { width, rows } = boxes.get(state.id)!;
+    return width < boxWidth(state, rows) - 0.5;
+  });
+  return new Set(misfits.map((state) => state.id));
 }
 
 interface Plan {
@@ -215,7 +228,13 @@ const nestOptions = {
 
 const dotId = (id: string): string => `${id}|initial`;
 
-function elkGraph(graph: ChartGraph, plan: Plan, direction: Direction): ElkNode {
+/** `widened` get an unseen child as wide as their words. */
+function elkGraph(
+  graph: ChartGraph,
+  plan: Plan,
+  direction: Direction,
+  widened: ReadonlySet<string> = new Set(),
+): ElkNode {
   const edges: ElkExtendedEdge[] = plan.edges.map((edge) => ({
     id: edge.id,
     sources: [edge.back ? edge.target : edge.source],
@@ -253,6 +272,7 @@ function elkGraph(graph: ChartGraph, plan: Plan, direction: Direction): ElkNode 
         edges.push({ id: `${dotId(state.id)}→${id}`, sources: [dotId(state.id)], targets: [id] });
       }
     }
+    if (widened.has(state.id)) children.push({ id: `${state.id}|room`, width: width - 36, height: 1 });
     return {
       id: state.id,
       children,

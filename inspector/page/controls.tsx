@@ -89,7 +89,7 @@ function ControlDialog({ control, error, busy, onRun, onLeave }: ControlDialogPr
         <h2>{control.title}</h2>
         {control.fields?.map((field) => (
           <label key={field.name} for={`${control.name}-${field.name}`}>
-            <span>{field.name}</span>
+            <span>{field.title ?? field.name}</span>
             {field.choices === undefined ? (
               <input id={`${control.name}-${field.name}`} name={field.name} defaultValue={field.value ?? ''} />
             ) : (

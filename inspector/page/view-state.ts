@@ -78,8 +78,14 @@ export class ViewState {
 
   chooseHandover(move: HandOver | undefined): void {
     this.handover = move?.id;
-    if (move !== undefined && this.moment !== undefined) this.goTo(move.beganAt, move.beganSeq);
-    this.changed();
+    this.stop();
+    if (move === undefined) this.changed();
+    // Pictures, charts and messages are then those of its end.
+    else {
+      this.goTo(this.store.record(move.lastSeq)?.at ?? move.endedAt ?? move.beganAt, move.lastSeq);
+      this.handover = move.id;
+      this.changed();
+    }
   }
 
   setFilter(change: Partial<Filter>): void {
@@ -94,6 +100,11 @@ export class ViewState {
     const index = this.store.indexAt(at);
     this.moment = { at, seq: seq ?? this.store.records[index]?.seq ?? 0 };
     this.follow();
+    this.changed();
+  }
+
+  /** Time has gone on: what runs down is drawn anew. */
+  tick(): void {
     this.changed();
   }
 

@@ -32,7 +32,8 @@ export function VirtualList(props: VirtualListProps) {
     if (current === null || show === undefined || show < 0 || follow) return;
     const y = show * rowHeight;
     if (y < current.scrollTop || y + rowHeight > current.scrollTop + current.clientHeight) {
-      current.scrollTop = Math.max(0, y - current.clientHeight / 2);
+      // Rows begin at the list's edge, so that none is cut in two.
+      current.scrollTop = Math.max(0, Math.round((y - current.clientHeight / 2) / rowHeight) * rowHeight);
     }
   }, [show, rowHeight, follow]);
   const first = Math.max(0, Math.floor(top / rowHeight) - 4);

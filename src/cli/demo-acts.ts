@@ -5,7 +5,7 @@
 import { filter, firstValueFrom, map, type Observable, race, timer } from 'rxjs';
 import type { Scheme } from '../../machines/contract.ts';
 import type { Client, ClientEvent } from '../client/client.ts';
-import { addressOf, type House, impostor, type Stage } from './demo-stage.ts';
+import { addressOf, type Fault, type House, impostor, type Stage } from './demo-stage.ts';
 
 type Handover = Extract<ClientEvent, { event: 'handover' }>;
 
@@ -25,16 +25,35 @@ export interface Act {
 const allChannels = 6;
 const patience = 20_000;
 
+/** How a guest travels. */
+export interface Journey {
+  /** Milliseconds that its memory takes, once the client has linked. Default 0. */
+  readonly takes?: number;
+  /** Resolves when somebody wants it given up. */
+  readonly stop?: Promise<void>;
+}
+
 /** The guest moves, and the client with it. */
-export async function moved(stage: Stage, client: Client, scheme: Scheme): Promise<Act> {
+export async function moved(
+  stage: Stage,
+  client: Client,
+  scheme: Scheme,
+  { takes = 0, stop }: Journey = {},
+): Promise<Act> {
   const [from, to] = [stage.home, stage.away];
+  const cancel = phase(client, 'cancelled');
   const answered = happens(from.server.events, (event) => event.event === 'migrate_connect_complete');
   const linked = scheme === 'switch-host' ? undefined : phase(client, 'linked');
   const switched = phase(client, 'switched');
   const left = happens(from.server.events, (event) => event.event === 'migrate_end_complete');
   from.server.migrateConnect(addressOf(to), { scheme });
-  await answered;
-  await linked;
+  const ready = Promise.all([answered, linked]).then(() => pause(takes));
+  if ((await Promise.race([ready, stopOf(stop)])) === 'stop') {
+    from.server.migrateEnd(false);
+    // A client that was told of nothing has nothing to say.
+    const report = scheme === 'switch-host' ? { scheme, channels: [] } : await cancel;
+    return stayed(stage, client, `${scheme}, cancelled`, to.name, report, 'cancelled');
+  }
   from.server.migrateStart();
   stage.moveGuest();
   from.server.migrateEnd(true);
@@ -76,15 +95,17 @@ export async function misled(
   stage: Stage,
   client: Client,
   handover: string,
-  how: 'refuses' | 'is silent',
+  how: Fault,
+  { stop }: Journey = {},
 ): Promise<Act> {
   const target = await impostor(how);
-  const failure = phase(client, 'failed');
+  const [failure, cancel] = [phase(client, 'failed'), phase(client, 'cancelled')];
   stage.home.server.migrateConnect(target.destination);
-  const report = await failure;
+  const stopped = (await Promise.race([failure, stopOf(stop)])) === 'stop';
   stage.home.server.migrateEnd(false);
+  const report = await (stopped ? cancel : failure);
   await target.close();
-  return stayed(stage, client, handover, 'nobody', report, 'failed');
+  return stayed(stage, client, handover, 'nobody', report, stopped ? 'cancelled' : 'failed');
 }
 
 async function stayed(
@@ -92,7 +113,7 @@ async function stayed(
   client: Client,
   handover: string,
   to: string,
-  report: Handover | undefined,
+  report: Pick<Handover, 'scheme' | 'channels' | 'reason'> | undefined,
   outcome: string,
 ): Promise<Act> {
   const problem = report === undefined ? 'the client did not notice' : await wrongAt(stage.home, client);
@@ -143,6 +164,12 @@ async function difference(house: House, client: Client): Promise<string | undefi
   }
   return undefined;
 }
+
+/** Never, where nobody can want it. */
+const stopOf = (stop: Promise<void> | undefined): Promise<'stop'> =>
+  stop === undefined ? new Promise(() => {}) : stop.then(() => 'stop');
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 const happens = <T>(events: Observable<T>, fits: (event: T) => boolean): Promise<T | undefined> =>
   firstValueFrom(race(events.pipe(filter(fits)), timer(patience).pipe(map(() => undefined))), {

@@ -99,8 +99,11 @@ export interface Impostor {
   close(): Promise<void>;
 }
 
-/** `refuses`: nobody listens there. `is silent`: connections are taken and never answered. */
-export async function impostor(how: 'refuses' | 'is silent'): Promise<Impostor> {
+/** What is wrong with a target: `refuses`, nobody listens there; `is silent`, connections are taken and never answered. */
+export const faults = ['refuses', 'is silent'] as const;
+export type Fault = (typeof faults)[number];
+
+export async function impostor(how: Fault): Promise<Impostor> {
   const sockets = new Set<{ destroy(): void }>();
   const server: PlainServer = createPlainServer((socket) => {
     sockets.add(socket);

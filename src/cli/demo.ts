@@ -9,7 +9,8 @@ import type { Scheme } from '../../machines/contract.ts';
 import type { Client } from '../client/client.ts';
 import { type Act, allUp, cancelled, misled, moved } from './demo-acts.ts';
 import { addressOf, Stage } from './demo-stage.ts';
-import { Wishes } from './demo-wishes.ts';
+import { usual, Viewer } from './demo-viewer.ts';
+import { type Wish, Wishes } from './demo-wishes.ts';
 import { type Inspection, inspectFlags, openInspection } from './inspector.ts';
 import { journalFlags, openJournals } from './journal-flags.ts';
 import { jsonLine, type Terminal } from './terminal.ts';
@@ -53,14 +54,15 @@ export const demo = verb({
     const stopped = AbortSignal.any([terminal.stopped, broken.signal]);
     const stage = await Stage.open((line) => terminal.err(line), journals);
     const wishes = new Wishes();
-    const client = once ? undefined : stage.client(usual);
     let inspection: Inspection | undefined;
+    const show = (client: Client) => inspection?.client('client', client);
+    const viewer = once ? undefined : new Viewer(stage, show);
     try {
-      if (client !== undefined) {
+      if (viewer !== undefined) {
         const at = { ...choice, inspect: choice.inspect ?? { port: 0 } };
         inspection = await openInspection(at, terminal.err, wishes.controls(stage));
         for (const { name, server } of stage.houses) inspection?.server(name, server);
-        inspection?.client('client', client);
+        show(viewer.client);
         for (const house of stage.houses) {
           const { host, port } = addressOf(house);
           say({ event: 'listening', name: house.name, host, port }, `server ${house.name}: spice://${host}:${port}`);
@@ -77,11 +79,11 @@ export const demo = verb({
       const tell = (act: Act) => say({ event: 'handover', ...act }, lineOf(act));
       const code = once
         ? await eachOnce(stage, tell)
-        : await backAndForth(stage, client!, tell, every ?? 3_000, wishes, { ...terminal, stopped });
+        : await backAndForth(stage, viewer!, tell, every ?? 3_000, wishes, { ...terminal, stopped });
       if (broken.signal.aborted) throw broken.signal.reason;
       return code;
     } finally {
-      client?.close();
+      viewer?.close();
       await inspection?.close();
       await stage.close();
       await journals?.close();
@@ -99,33 +101,42 @@ const lineOf = ({ handover, scheme, from, to, channels, gapMs, outcome, ok, reas
     reason === undefined ? outcome : `${outcome}: ${reason}`,
   ].join('  ');
 
-const usual = ['seamless', 'semi-seamless', 'switch-host'] as const;
+const move =
+  (scheme: Scheme): Wish =>
+  async (stage, viewer, journey) =>
+    moved(stage, await viewer.for(scheme), scheme, journey);
 
 /** What the guest does in turn when nobody asks for something else. */
-const turns: readonly ((stage: Stage, client: Client) => Promise<Act>)[] = [
-  (stage, client) => moved(stage, client, 'seamless'),
-  (stage, client) => moved(stage, client, 'semi-seamless'),
-  (stage, client) => moved(stage, client, 'switch-host'),
-  (stage, client) => moved(stage, client, 'seamless'),
-  (stage, client) => cancelled(stage, client, 'cancel after link'),
-  (stage, client) => misled(stage, client, 'target refuses', 'refuses'),
+const turns: readonly Wish[] = [
+  move('seamless'),
+  move('semi-seamless'),
+  async (stage, viewer) => cancelled(stage, await viewer.for(), 'cancel after link'),
+  move('switch-host'),
+  move('early-link'),
+  async (stage, viewer) => misled(stage, await viewer.for(), 'target refuses', 'refuses'),
 ];
+
+/** The guest's memory takes a third of the time that it stays in a place: long enough to see a move under way. */
+const travels = (every: number): number => Math.min(5_000, every / 3);
 
 async function backAndForth(
   stage: Stage,
-  client: Client,
+  viewer: Viewer,
   tell: (act: Act) => void,
   every: number,
   wishes: Wishes,
   { stopped }: Terminal,
 ): Promise<number> {
-  await allUp(client);
+  await viewer.for();
   const ended = new Promise<void>((resolve) => stopped.addEventListener('abort', () => resolve(), { once: true }));
   for (let turn = 0; !stopped.aborted; ) {
     await Promise.race([ended, wishes.next, new Promise((resolve) => setTimeout(resolve, every))]);
     if (stopped.aborted) break;
     const wish = wishes.take();
-    const act = await (wish ?? turns[turn++ % turns.length]!)(stage, client);
+    const journey = { takes: travels(every), stop: wishes.giveUp };
+    wishes.moving = true;
+    const act = await (wish ?? turns[turn++ % turns.length]!)(stage, viewer, journey);
+    wishes.moving = false;
     tell(act);
     if (!act.ok && wish === undefined) return 1;
   }

@@ -1,16 +1,17 @@
 /** Drawings: every word of a chart is there, nothing lies over anything, colours are readable, strangers' words stay words. */
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { definitionOf, type JsonObject } from '../../inspector/chart-definition.ts';
+import { definitionOf, type JsonObject, type MachineLike } from '../../inspector/chart-definition.ts';
 import { type ChartGraph, chartGraph } from '../../inspector/chart-graph.ts';
 import { backward } from '../../inspector/chart-order.ts';
 import { activeStates } from '../../inspector/chart-state.ts';
 import { transitionText } from '../../inspector/chart-words.ts';
 import { chartFile, chartStyle, drawChart } from '../../inspector/draw.ts';
 import { elkHere } from '../../inspector/elk-node.ts';
-import { type Box, type LaidChart, layoutChart } from '../../inspector/layout.ts';
+import { type Box, type LaidChart, layoutChart, metrics, rowMark } from '../../inspector/layout.ts';
 import { mermaid } from '../../inspector/mermaid.ts';
 import type { SvgElement } from '../../inspector/svg.ts';
+import { charts } from '../../machines/index.ts';
 import { handOverChart } from './sample-charts.ts';
 
 const elk = elkHere();
@@ -94,6 +95,22 @@ describe.each(['down', 'right'] as const)('the hand-over, laid out %s', (directi
     expect(file).toMatch(/class="line trigger taken"/);
   });
 });
+
+test.each(['down', 'right'] as const)(
+  'words fit their boxes in each of our charts, laid out %s',
+  async (direction) => {
+    for (const [name, chart] of Object.entries(charts)) {
+      const laid = await layoutChart(chartGraph(definitionOf(chart as unknown as MachineLike)), elk, direction);
+      const spills = laid.states.flatMap((state) =>
+        state.rows
+          .map((row) => rowMark[row.mark] + row.text)
+          .filter((text) => text.length * metrics.wordChar + 2 * metrics.pad > state.width + 1),
+      );
+      expect(spills, name).toEqual([]);
+    }
+  },
+  60_000,
+);
 
 test('arrows that lead back are known', () => {
   const graph = chartGraph(definitionOf(handOverChart));

@@ -187,9 +187,7 @@ describe('hand-overs', () => {
     const page = await opened(await served(hub));
     const left = async () =>
       Number(
-        /link deadline: ([\d.]+) s left/.exec(
-          (await page.locator('.lane.client .deadline text').textContent()) ?? '',
-        )?.[1],
+        /link deadline: ([\d.]+) s left/.exec((await page.locator('.deadlines.client text').textContent()) ?? '')?.[1],
       );
     await soon(left).toBeGreaterThan(5);
     const first = await left();
@@ -247,11 +245,18 @@ describe('the main job', () => {
       new Set([
         'seamless switched',
         'semi-seamless switched',
+        'early-link switched',
         'switch-host switched',
         'seamless cancelled',
         'seamless failed',
       ]),
     );
+    const looks = await page
+      .locator('.handover-row')
+      .evaluateAll((list) =>
+        list.map((row) => `${row.querySelector('.sign')?.innerHTML} ${row.querySelector('.outcome')?.textContent}`),
+      );
+    expect(new Set(looks).size).toBe(6);
     await page.locator('.handover-row').last().click();
     const names = async () =>
       (await page.locator('.arrow title').allTextContents()).map((title) => title.split(' ')[0]);
@@ -285,6 +290,42 @@ describe('the main job', () => {
     await page.locator('.badge.switched').waitFor();
     await soon(() => rows(page)).toEqual(acts.map(told));
     expect(acts[1]).toMatchObject({ scheme: 'semi-seamless', outcome: 'switched' });
+    // One that is on its way is taken back.
+    await page.getByRole('button', { name: 'Controls' }).click();
+    await page.locator('[data-control=move]').click();
+    await page.getByLabel('milliseconds that it takes').fill('20000');
+    await page.locator('dialog[open] .primary').click();
+    await page.locator('.badge.under-way').waitFor();
+    await page.locator('.lane.client .span.ready').waitFor();
+    await page.getByRole('button', { name: 'Controls' }).click();
+    await page.locator('[data-control=cancel]').click();
+    await page.locator('.badge.cancelled').waitFor();
+    expect(await page.locator('.where.cancelled text').textContent()).toContain('cancelled here');
+    await soon(() => acts.map(({ outcome }) => outcome)).toEqual([
+      'cancelled, stayed',
+      'switched',
+      'cancelled, stayed',
+    ]);
+    // One that is made to fail says where and why.
+    await page.getByRole('button', { name: 'Controls' }).click();
+    await page.locator('[data-control=fail]').click();
+    await page.locator('dialog[open] .primary').click();
+    await page.locator('.badge.failed').waitFor();
+    expect(await page.locator('.where.failed text').textContent()).toMatch(
+      /failed here: main:0: .* refused the connection/,
+    );
+    // A channel is dropped, and comes back by itself; links wait as long as they are told to.
+    await page.getByRole('button', { name: 'Controls' }).click();
+    await page.locator('[data-control=delay]').click();
+    await page.getByLabel('milliseconds before a link is made').fill('300');
+    await page.locator('dialog[open] .primary').click();
+    await soon(() => page.locator('dialog').count()).toBe(0);
+    await page.getByRole('button', { name: 'Controls' }).click();
+    await page.locator('[data-control=drop]').click();
+    await page.locator('dialog[open] .primary').click();
+    await page.keyboard.press('3');
+    await page.getByLabel('Name or actor').fill('channel.up');
+    await page.locator('.record', { hasText: 'display:0' }).first().waitFor();
   });
 });
 

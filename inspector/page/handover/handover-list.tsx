@@ -5,7 +5,8 @@ import { gapOf } from '../../handover-arrows.ts';
 import { usePage } from '../context.ts';
 import { clock, duration } from '../format.ts';
 import { VirtualList } from '../virtual-list.tsx';
-import { laneTitle, outcomeSigns, outcomeWords, schemeSigns } from './words.ts';
+import { SchemeSign } from './scheme-sign.tsx';
+import { laneTitle, outcomeSigns, outcomeWords } from './words.ts';
 
 export function HandoverList({ shown }: { readonly shown: HandOver }) {
   const { store, state } = usePage();
@@ -44,10 +45,7 @@ export function HandoverList({ shown }: { readonly shown: HandOver }) {
                 {outcomeSigns[move.outcome]}
               </span>
               <span class="scheme">
-                <span class="sign" aria-hidden="true">
-                  {schemeSigns[move.scheme] ?? '━'}
-                </span>{' '}
-                {move.scheme || 'hand-over'}
+                <SchemeSign scheme={move.scheme} /> {move.scheme || 'hand-over'}
               </span>
               <span class="result">
                 {move.outcome === 'switched' && gap !== undefined

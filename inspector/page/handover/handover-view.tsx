@@ -4,12 +4,13 @@ import { usePage } from '../context.ts';
 import { duration } from '../format.ts';
 import { HandoverList } from './handover-list.tsx';
 import { LanePicture } from './lane-picture.tsx';
+import { SchemeSign } from './scheme-sign.tsx';
 import { Sequence } from './sequence.tsx';
 import { Timeline } from './timeline.tsx';
-import { outcomeSigns, outcomeWords, schemeSigns, sentence } from './words.ts';
+import { outcomeSigns, outcomeWords, sentence } from './words.ts';
 
 export function HandoverView() {
-  const { store, state, connection } = usePage();
+  const { state, connection } = usePage();
   const move = state.shownHandover;
   useEffect(() => {
     connection.pictures(true);
@@ -27,10 +28,7 @@ export function HandoverView() {
             {outcomeSigns[move.outcome]} {outcomeWords[move.outcome]}
           </span>
           <h2>
-            <span class="sign" aria-hidden="true">
-              {schemeSigns[move.scheme] ?? '━'}
-            </span>{' '}
-            {move.scheme || 'hand-over'}
+            <SchemeSign scheme={move.scheme} /> {move.scheme || 'hand-over'}
             {retold && <span class="quiet"> (announced as {move.announced})</span>}
           </h2>
           <p>{sentence(move, state.at)}</p>
@@ -42,7 +40,6 @@ export function HandoverView() {
         Hand-over {move.number}, {move.scheme}: {outcomeWords[move.outcome]}
         {move.endedAt !== undefined && ` after ${duration(move.endedAt - move.beganAt)}`}
       </span>
-      {store.handovers.list.length === 0 && null}
     </div>
   );
 }
@@ -52,7 +49,7 @@ function useClock(running: boolean): void {
   const { state } = usePage();
   useEffect(() => {
     if (!running) return;
-    const timer = setInterval(() => state.chooseHandover(undefined), 200);
+    const timer = setInterval(() => state.tick(), 200);
     return () => clearInterval(timer);
   }, [running, state]);
 }

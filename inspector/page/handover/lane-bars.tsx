@@ -1,6 +1,7 @@
-/** One lane: a bar for each thing that its supervisor did, and its deadlines below, running down. */
-import type { HandOver, LaneName } from '../../handover.ts';
+/** One lane: a bar for each thing that its supervisor did; for a lane without one, what its messages tell. */
+import { type HandOver, isIn, type LaneName } from '../../handover.ts';
 import { usePage } from '../context.ts';
+import type { FeedStore } from '../feed-store.ts';
 import { duration } from '../format.ts';
 import type { TimeAxis } from './time-axis.ts';
 import { toneOf } from './words.ts';
@@ -26,7 +27,7 @@ interface Bar {
 export function LaneBars({ move, lane, y, axis, now }: LaneBarsProps) {
   const { store, state } = usePage();
   const end = axis.at(axis.width);
-  const bars = barsOf(move, lane, now ?? end);
+  const bars = barsOf(store, move, lane, now ?? end);
   const empty = move.lanes[lane].party === undefined;
   return (
     <g class={`lane ${lane}`}>
@@ -44,7 +45,7 @@ export function LaneBars({ move, lane, y, axis, now }: LaneBarsProps) {
           // biome-ignore lint/a11y/noStaticElementInteractions: states are chosen by keys in Messages
           <g
             key={`${bar.from} ${bar.label}`}
-            class={`span ${toneOf(bar.label)}`}
+            class={`span ${toneOf(bar.label, move)}`}
             data-seq={bar.seq}
             onClick={() => {
               const record = bar.seq === undefined ? undefined : store.record(bar.seq);
@@ -61,16 +62,19 @@ export function LaneBars({ move, lane, y, axis, now }: LaneBarsProps) {
           </g>
         );
       })}
-      <Deadlines move={move} lane={lane} y={y + barHeight + 4} axis={axis} now={now} />
     </g>
   );
 }
 
-/** What the lane's supervisor did; for a lane without one, what the news of the hand-over say. */
-function barsOf(move: HandOver, lane: LaneName, end: number): Bar[] {
-  const { spans } = move.lanes[lane];
+/** What the lane's supervisor did; for a lane without one, what the news of the hand-over or its messages say. */
+function barsOf(store: FeedStore, move: HandOver, lane: LaneName, end: number): Bar[] {
+  const { spans, supervisor } = move.lanes[lane];
   if (spans.length > 0) {
     const bars = spans.map((span): Bar => ({ from: span.from, to: span.to ?? end, label: span.label, seq: span.seq }));
+    const stopped = supervisor === undefined ? undefined : store.actors.get(supervisor)?.stoppedAt;
+    // A supervisor that was ended by its session does nothing more, though it said so nowhere.
+    if (stopped !== undefined && !spans.at(-1)!.final && stopped > bars.at(-1)!.from && stopped < end)
+      bars[bars.length - 1] = { ...bars.at(-1)!, to: stopped };
     const last = bars.at(-1)!;
     // A client tells how it went, even where the last state of its chart is not in the feed.
     if (lane !== 'client' || move.endedAt === undefined || spans.at(-1)!.final || last.from >= move.endedAt)
@@ -78,6 +82,7 @@ function barsOf(move: HandOver, lane: LaneName, end: number): Bar[] {
     const ended: Bar = { from: move.endedAt, to: end, label: move.outcome, seq: undefined };
     return [...bars.slice(0, -1), { ...last, to: move.endedAt }, ended];
   }
+  if (lane === 'target') return targetBars(move, end);
   if (lane !== 'client') return [];
   const ended = move.endedAt ?? end;
   const linked = move.linkedAt;
@@ -94,32 +99,12 @@ function barsOf(move: HandOver, lane: LaneName, end: number): Bar[] {
   ];
 }
 
-function Deadlines({ move, lane, y, axis, now }: Omit<LaneBarsProps, 'y'> & { readonly y: number }) {
-  const end = axis.at(axis.width);
-  return (
-    <>
-      {move.deadlines
-        .filter((deadline) => deadline.lane === lane)
-        .map((deadline, i) => {
-          const stop = deadline.to ?? now ?? Math.min(end, deadline.dueAt);
-          const x1 = axis.x(deadline.from);
-          const x2 = Math.max(x1 + 2, axis.x(Math.min(stop, end)));
-          const left = deadline.dueAt - stop;
-          const words = deadline.ran
-            ? `${deadline.name} ran out`
-            : `${deadline.name}${deadline.to === undefined && now !== undefined ? `: ${duration(left)} left` : ''}`;
-          const room = axis.width - x1 > words.length * 6;
-          return (
-            <g key={`${deadline.from} ${deadline.name}`} class={`deadline ${deadline.ran ? 'ran' : ''}`}>
-              <title>{`${deadline.name}: ${duration(deadline.dueAt - deadline.from)}, ${deadline.ran ? 'ran out' : `${duration(left)} left`}`}</title>
-              <line x1={x1} x2={x2} y1={y + (i % 2) * 12} y2={y + (i % 2) * 12} />
-              <circle cx={x2} cy={y + (i % 2) * 12} r={2.5} />
-              <text x={room ? x1 : axis.width} y={y + 11 + (i % 2) * 12} text-anchor={room ? 'start' : 'end'}>
-                {words}
-              </text>
-            </g>
-          );
-        })}
-    </>
+/** A client that comes afresh is led by no supervisor: what the target says to it shows that it is there. */
+function targetBars(move: HandOver, end: number): Bar[] {
+  const first = move.wires.find(
+    (wire) =>
+      (move.lanes.target.party !== undefined && isIn(wire.actor, move.lanes.target)) ||
+      (wire.peer !== '' && wire.peer === move.lanes.target.address),
   );
+  return first === undefined ? [] : [{ from: first.at, to: end, label: 'serving a new session', seq: first.seq }];
 }

@@ -14,6 +14,8 @@ export function Sequence({ move }: { readonly move: HandOver }) {
   const arrows = useMemo(() => arrowsOf(move).filter((arrow) => all || arrow.path === 'control'), [move, version, all]);
   const chosen = arrows.findIndex((arrow) => arrow.seqs.includes(state.chosen ?? -1));
   const at = chosen >= 0 ? chosen : arrows.findLastIndex((arrow) => arrow.seq <= state.seq);
+  // One that is over is read from its begin, until somebody goes to a moment within it.
+  const show = chosen < 0 && move.endedAt !== undefined && at === arrows.length - 1 ? 0 : at;
   const choose = (arrow: Arrow | undefined) => {
     const record = arrow === undefined ? undefined : store.record(arrow.seq);
     if (record !== undefined) state.choose(record);
@@ -51,7 +53,7 @@ export function Sequence({ move }: { readonly move: HandOver }) {
         className="sequence-rows"
         count={arrows.length}
         rowHeight={rowHeight}
-        show={at}
+        show={show}
         active={chosen >= 0 ? `arrow-${arrows[chosen]!.seq}` : undefined}
         onKeyDown={(event) => {
           const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];

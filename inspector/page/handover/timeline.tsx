@@ -9,20 +9,17 @@ import { usePage } from '../context.ts';
 import { duration, since } from '../format.ts';
 import { useWidth } from '../use-width.ts';
 import { ChannelRows, channelRowHeight, channelsIn } from './channel-rows.tsx';
+import { Deadlines } from './deadlines.tsx';
 import { barHeight, LaneBars } from './lane-bars.tsx';
 import { LanePicture } from './lane-picture.tsx';
 import { gathered, placeLabels } from './place-labels.ts';
 import { type TimeAxis, timeAxis } from './time-axis.ts';
-import { laneTitle } from './words.ts';
+import { laneTitle, outcomeSigns } from './words.ts';
 
 const top = 24;
-const laneEvery = 108;
 const gutter = 168;
-const laneY: Record<LaneName, number> = {
-  source: top + 8,
-  client: top + 8 + laneEvery,
-  target: top + 8 + 2 * laneEvery,
-};
+/** Below this height of the window the lanes stand closer, so that the messages below keep their room. */
+const low = 800;
 
 export function Timeline({ move }: { readonly move: HandOver }) {
   const { store, state, version } = usePage();
@@ -32,12 +29,18 @@ export function Timeline({ move }: { readonly move: HandOver }) {
   const arrows = useMemo(() => arrowsOf(move).filter((arrow) => arrow.path === 'control'), [move, version]);
   const gap = gapOf(move);
   const now = state.moment === undefined && move.outcome === 'under way' ? store.now() : undefined;
+  const laneEvery = innerHeight < low ? 98 : 108;
+  const laneY: Record<LaneName, number> = {
+    source: top + 8,
+    client: top + 8 + laneEvery,
+    target: top + 8 + 2 * laneEvery,
+  };
   const axis = useMemo(
     () => timeAxis(timesOf(move, arrows, now), width - 16, spread),
     [move, arrows, now, width, spread],
   );
   const channels = channelsIn(move);
-  const channelTop = laneY.target + 92;
+  const channelTop = laneY.target + laneEvery - 16;
   const height = channelTop + channels.length * channelRowHeight + 22;
   // What comes long after belongs to the sequence below, not to this axis.
   const arrowPlaces = arrows
@@ -57,6 +60,7 @@ export function Timeline({ move }: { readonly move: HandOver }) {
     weight: weightOf(arrow.name),
   }));
   const labels = placeLabels(gathered(wishes), axis.width);
+  const where = givenUpAt(move);
   const at = state.moment?.at;
   const inSight = at !== undefined && at >= axis.at(0) - 1 && at <= axis.at(axis.width) + 1;
   return (
@@ -140,12 +144,26 @@ export function Timeline({ move }: { readonly move: HandOver }) {
                 </g>
               );
             })}
+            {laneNames.map((lane) => (
+              <Deadlines
+                key={lane}
+                move={move}
+                lane={lane}
+                y={laneY[lane] + barHeight + 4}
+                axis={axis}
+                now={now}
+                moment={inSight ? at : undefined}
+              />
+            ))}
             {labels.map((label) => (
               <text key={label.index} class="arrow-label" x={label.x} y={label.y} text-anchor={label.anchor}>
                 {label.text}
               </text>
             ))}
             <ChannelRows move={move} channels={channels} y={channelTop} axis={axis} now={now} />
+            {where !== undefined && (
+              <Where axis={axis} move={move} where={where} top={laneY.client} bottom={height - 16} />
+            )}
             {inSight && <line class="cursor" x1={axis.x(at)} x2={axis.x(at)} y1={top - 6} y2={height} />}
           </g>
         </svg>
@@ -190,6 +208,39 @@ function GapBand({ axis, gap, top: y, bottom }: GapBandProps) {
         text-anchor={wide ? 'middle' : right ? 'start' : 'end'}
       >
         gap {duration(gap.ms)}
+      </text>
+    </g>
+  );
+}
+
+/** When it failed or was cancelled: the news of it and the client's chart tell so within a few milliseconds. */
+function givenUpAt(move: HandOver): number | undefined {
+  if ((move.outcome !== 'failed' && move.outcome !== 'cancelled') || move.endedAt === undefined) return undefined;
+  const last = move.lanes.client.spans.at(-1);
+  return last?.final && Math.abs(last.from - move.endedAt) < 100 ? last.from : move.endedAt;
+}
+
+interface WhereProps {
+  readonly axis: TimeAxis;
+  readonly move: HandOver;
+  readonly where: number;
+  readonly top: number;
+  readonly bottom: number;
+}
+
+/** Where it was given up, and why. */
+function Where({ axis, move, where, top: y, bottom }: WhereProps) {
+  const x = axis.x(where);
+  const words = `${outcomeSigns[move.outcome]} ${move.outcome} here${move.reason === undefined ? '' : `: ${move.reason}`}`;
+  const most = Math.floor(axis.width / 6.6);
+  const text = words.length > most ? `${words.slice(0, most - 1)}…` : words;
+  const half = (text.length * 6.6) / 2;
+  return (
+    <g class={`where ${move.outcome}`}>
+      <title>{words}</title>
+      <line x1={x} x2={x} y1={y} y2={bottom} />
+      <text x={Math.min(axis.width - half, Math.max(half, x))} y={bottom + 12} text-anchor="middle">
+        {text}
       </text>
     </g>
   );

@@ -5,7 +5,7 @@ import { gapOf } from '../../handover-arrows.ts';
 import type { FeedStore } from '../feed-store.ts';
 import { duration } from '../format.ts';
 
-export type Tone = 'waiting' | 'working' | 'ready' | 'moving' | 'good' | 'bad';
+export type Tone = 'waiting' | 'working' | 'ready' | 'moving' | 'good' | 'bad' | 'given-up';
 
 const tones: readonly (readonly [RegExp, Tone])[] = [
   [/refused|fail|lost|cancel|stayed|abandon|overdue|afresh|not linked|sending away|error/, 'bad'],
@@ -15,7 +15,12 @@ const tones: readonly (readonly [RegExp, Tone])[] = [
   [/linked|parked|ready/, 'ready'],
 ];
 
-export const toneOf = (label: string): Tone => tones.find(([words]) => words.test(label))?.[1] ?? 'waiting';
+/** A client that stays because the move was cancelled is no failure, and one that is not to link ahead lacks no link. */
+export function toneOf(label: string, { outcome, scheme }: Pick<HandOver, 'outcome' | 'scheme'>): Tone {
+  if (scheme === 'switch-host' && label === 'not linked') return 'waiting';
+  const tone = tones.find(([words]) => words.test(label))?.[1] ?? 'waiting';
+  return tone === 'bad' && outcome === 'cancelled' ? 'given-up' : tone;
+}
 
 export const outcomeWords: Record<HandOver['outcome'], string> = {
   'under way': 'under way',
@@ -31,14 +36,6 @@ export const outcomeSigns: Record<HandOver['outcome'], string> = {
   cancelled: '⤺',
   failed: '✕',
   replaced: '»',
-};
-
-/** How a scheme looks at a glance: how much of the line between the two servers is unbroken. */
-export const schemeSigns: Record<string, string> = {
-  seamless: '━━━',
-  'early-link': '━╸━',
-  'semi-seamless': '━ ━',
-  'switch-host': '╺ ╸',
 };
 
 export const laneTitle = (store: FeedStore, move: HandOver, lane: LaneName): string => {
