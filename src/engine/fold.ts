@@ -100,10 +100,17 @@ export interface Fold<M extends AnyStateMachine> {
   step(snapshot: SnapshotFrom<M>, event: AnyEventObject): Step<M>;
 }
 
-/** Prepares a fold of `machine`; `first` is what it does at its birth. Throws what a chart's own action throws. */
-export function fold<M extends AnyStateMachine>(machine: M, input?: unknown): Fold<M> {
+/**
+ * Prepares a fold of `machine`; `first` is what it does at its birth, or nothing when it goes on from what XState wrote down
+ * (`getPersistedSnapshot`). Throws what a chart's own action throws.
+ */
+export function fold<M extends AnyStateMachine>(machine: M, input?: unknown, from?: unknown): Fold<M> {
   const { scope, remember, taken } = scopeFor();
-  const snapshot = machine.getInitialSnapshot(scope, input as never) as SnapshotFrom<M>;
+  const snapshot = (
+    from === undefined
+      ? machine.getInitialSnapshot(scope, input as never)
+      : machine.restoreSnapshot(from as never, scope)
+  ) as SnapshotFrom<M>;
   remember(snapshot);
   return {
     first: { snapshot, effects: taken() },
