@@ -69,6 +69,15 @@ export class ServerDisplay implements Part {
     return this.screen.pixels;
   }
 
+  /**
+   * Whether a client has not been sent all that was drawn. Who draws all the same loses nothing, but what is drawn over before
+   * it is sent was drawn for nobody.
+   */
+  get isBehind(): boolean {
+    for (const viewer of this.viewers.values()) if (viewer.isBehind) return true;
+    return false;
+  }
+
   /** A new primary surface, black. */
   resize(width: number, height: number): void {
     this.screen = new Framebuffer(width, height);

@@ -59,6 +59,11 @@ export class Viewer {
     return this.hasSurface;
   }
 
+  /** Some of the picture is still to be sent, or more than the network takes has been. */
+  get isBehind(): boolean {
+    return this.hasSurface && (!this.dirty.isEmpty || !this.host.writable);
+  }
+
   /** The client knows nothing yet. */
   begin(caches: ClientCaches | undefined, preferred: number | undefined): void {
     this.renew(caches, preferred);

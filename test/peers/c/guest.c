@@ -27,7 +27,7 @@
 
 #include <spice.h>
 
-enum { DRAW = 1, CURSOR, SURFACE, PRIMARY, DUMP, PLAY, SILENCE, LISTEN, DEAFEN, MONITORS };
+enum { DRAW = 1, CURSOR, SURFACE, PRIMARY, DUMP, PLAY, SILENCE, LISTEN, DEAFEN, MONITORS, FLOOD };
 
 static void fail(const char *what)
 {
@@ -285,6 +285,30 @@ static void get_init_info(QXLInstance *qxl, QXLDevInitInfo *info)
     info->n_surfaces = SURFACES;
 }
 
+/* Commands that are drawn again and again, as fast as the library takes them. */
+#define FLOODS 256
+
+static struct {
+    uint8_t *bytes;
+    uint32_t size, pointers;
+} floods[FLOODS];
+static uint32_t flood_count, flood_next;
+static bool flooding;
+
+static void *settle(const uint8_t *bytes, uint32_t size, uint32_t pointers);
+
+static void add_flood(const uint8_t *bytes, uint32_t size, uint32_t pointers)
+{
+    if (flood_count == FLOODS) {
+        fail("a flood of too many commands");
+    }
+    uint8_t *kept = need(size);
+    memcpy(kept, bytes, size);
+    floods[flood_count].bytes = kept;
+    floods[flood_count].size = size;
+    floods[flood_count++].pointers = pointers;
+}
+
 static int take(Queue *queue, QXLCommandExt *ext)
 {
     pthread_mutex_lock(&lock);
@@ -316,7 +340,20 @@ static int want(Queue *queue)
 static int get_command(QXLInstance *qxl, QXLCommandExt *ext)
 {
     (void)qxl;
-    return take(&drawing, ext);
+    if (take(&drawing, ext)) {
+        return 1;
+    }
+    pthread_mutex_lock(&lock);
+    bool floods_now = flooding;
+    pthread_mutex_unlock(&lock);
+    if (!floods_now) {
+        return 0;
+    }
+    uint32_t i = flood_next++ % flood_count;
+    memset(ext, 0, sizeof(*ext));
+    ext->cmd.type = QXL_CMD_DRAW;
+    ext->cmd.data = (uintptr_t)settle(floods[i].bytes, floods[i].size, floods[i].pointers);
+    return 1;
 }
 
 static int req_cmd_notification(QXLInstance *qxl)
@@ -629,6 +666,17 @@ static void obey(uint32_t kind, uint32_t size, uint32_t a, uint32_t b, const uin
         break;
     case MONITORS:
         tell_monitors(bytes, size);
+        break;
+    case FLOOD:
+        if (size > 0) {
+            add_flood(bytes, size, a);
+        } else {
+            pthread_mutex_lock(&lock);
+            flooding = flood_count > 0;
+            drawing.wanted = false;
+            pthread_mutex_unlock(&lock);
+            spice_qxl_wakeup(&display);
+        }
         break;
     default:
         fail("a record of no kind");

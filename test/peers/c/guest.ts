@@ -3,7 +3,7 @@
  * and gives its own picture of each surface to compare with.
  */
 import { type ChildProcessByStdio, execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
@@ -40,6 +40,7 @@ const kinds = {
   listen: 8,
   deafen: 9,
   monitors: 10,
+  flood: 11,
 } as const;
 const wan = { auto: 1, always: 2, never: 3 } as const;
 const streaming = { off: 1, all: 2, filter: 3 } as const;
@@ -51,7 +52,11 @@ function program(): string {
   if (built !== undefined) return built.program;
   const folder = mkdtempSync(join(tmpdir(), 'sumac-guest-'));
   process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
-  const source = fileURLToPath(new URL('guest.c', import.meta.url));
+  // The compiler of TypeScript leaves it where it is.
+  const places = ['guest.c', '../../../../test/peers/c/guest.c'].map((at) =>
+    fileURLToPath(new URL(at, import.meta.url)),
+  );
+  const source = places.find((place) => existsSync(place))!;
   const flags = execFileSync('pkg-config', ['--cflags', '--libs', 'spice-server'], { encoding: 'utf8' });
   const file = join(folder, 'guest');
   const compile = ['-std=gnu11', '-Wall', '-Wextra', '-Werror', '-O1', '-o', file, source, '-lpthread'];
@@ -102,6 +107,10 @@ export class SpiceGuest {
     });
   }
 
+  get pid(): number {
+    return this.child.pid!;
+  }
+
   get alive(): boolean {
     return this.child.exitCode === null && this.child.signalCode === null;
   }
@@ -117,6 +126,12 @@ export class SpiceGuest {
   /** Draws what a message of this name and body would draw. */
   draw(name: string, body: object, options?: DrawOptions): void {
     this.command(kinds.draw, drawCommand(name, body, options));
+  }
+
+  /** Draws what these messages would draw again and again, one after the other, as fast as the library takes it. */
+  flood(drawings: readonly (readonly [name: string, body: object])[]): void {
+    for (const [name, body] of drawings) this.command(kinds.flood, drawCommand(name, body, { opaque: true }));
+    this.send(kinds.flood, new Uint8Array());
   }
 
   cursor(position: { x: number; y: number }, visible: boolean, header: object, data: Uint8Array): void {
