@@ -5,6 +5,7 @@
  */
 import { ImageError } from './error.ts';
 import { KERNEL_BASE64 } from './kernel/module.ts';
+import type { PixelSource } from './pixels.ts';
 import { FAMILY_5, FAMILY_8, type Family, QUIC_TABLES, QuicType } from './quic-model.ts';
 
 interface KernelExports {
@@ -38,6 +39,17 @@ interface KernelExports {
     pixels: number,
   ): void;
   quicRows(out: number, count: number): number;
+  quicWriteStart(
+    family: number,
+    tables: number,
+    codes: number,
+    state: number,
+    scratch: number,
+    type: number,
+    pixels: number,
+  ): void;
+  quicWriteRows(rows: number, count: number, out: number): number;
+  quicWriteEnd(out: number): number;
 }
 
 /** The kernel counts in 32 bits; longer input, which no server sends, goes to the plain loops. */
@@ -50,7 +62,9 @@ const FAMILY_8_AT = 1024;
 const FAMILY_5_AT = 4096;
 const TABLES_AT = 7168;
 const STATE_AT = 8192;
-const ROOMS_AT = 16384;
+const CODES_8_AT = 16384;
+const CODES_5_AT = 20480;
+const ROOMS_AT = 21504;
 /** Between two rooms: the kernel's loops read and write a little beyond what they were given. */
 const GAP = 128;
 
@@ -97,6 +111,8 @@ export class Kernel {
     this.#putFamily(FAMILY_8, FAMILY_8_AT);
     this.#putFamily(FAMILY_5, FAMILY_5_AT);
     this.#bytes.set(QUIC_TABLES, TABLES_AT);
+    this.#putCodes(FAMILY_8, CODES_8_AT);
+    this.#putCodes(FAMILY_5, CODES_5_AT);
   }
 
   /** Decodes the LZ colours of `src` from `start` on to all of `out`; gives where the input ended. Throws `ImageError`. */
@@ -247,6 +263,55 @@ export class Kernel {
     }
   }
 
+  /**
+   * Encodes the colours of a picture as the rows of a QUIC image of the given type, not gray. Row `y` of the picture begins
+   * at `y * stride` of `data`. `header` comes before them in what is returned.
+   */
+  quicWrite(
+    { width, height, data, stride = width * 4 }: PixelSource,
+    type: QuicType,
+    header: Uint8Array,
+  ): Uint8Array<ArrayBuffer> {
+    const kernel = this.#exports;
+    const rowBytes = width * 4;
+    const portion = Math.max(1, Math.min(Math.floor(PORTION / 4 / rowBytes), height));
+    const scratch = ROOMS_AT;
+    const rows = align(scratch + kernel.quicScratch(width) + GAP);
+    const written = align(rows + (portion + 1) * rowBytes + GAP);
+    // Three words of up to 26 bits a pixel, or a run of 32 bits and then a pixel.
+    const bytes = this.#room(written + portion * width * 16 + GAP);
+    const isSmall = type === QuicType.RGB16;
+    const tables = [isSmall ? FAMILY_5_AT : FAMILY_8_AT, TABLES_AT, isSmall ? CODES_5_AT : CODES_8_AT] as const;
+    kernel.quicWriteStart(...tables, STATE_AT, scratch, type, width);
+    let made = new Uint8Array(header.length + ((width * height) >> 1) * 3 + 64);
+    made.set(header);
+    let length = header.length;
+    const keep = (end: number) => {
+      const more = end - written;
+      if (length + more > made.length) {
+        const larger = new Uint8Array(Math.max(length + more, made.length * 2));
+        larger.set(made.subarray(0, length));
+        made = larger;
+      }
+      made.set(bytes.subarray(written, end), length);
+      length += more;
+    };
+    for (let y = 0; y < height; y += portion) {
+      const many = Math.min(portion, height - y);
+      if (y > 0) bytes.copyWithin(rows, rows + portion * rowBytes, rows + (portion + 1) * rowBytes);
+      if (stride === rowBytes) bytes.set(data.subarray(y * stride, (y + many) * stride), rows + rowBytes);
+      else {
+        for (let i = 0; i < many; i++) {
+          const from = (y + i) * stride;
+          bytes.set(data.subarray(from, from + rowBytes), rows + (i + 1) * rowBytes);
+        }
+      }
+      keep(kernel.quicWriteRows(rows + rowBytes, many, written));
+    }
+    keep(kernel.quicWriteEnd(written));
+    return made.slice(0, length);
+  }
+
   /** The memory, with at least `size` bytes. */
   #room(size: number): Uint8Array {
     const { memory } = this.#exports;
@@ -263,6 +328,12 @@ export class Kernel {
     [escapeAfter, escapeLength, escapeBase, escapeMask, buckets].forEach((table, i) => {
       this.#bytes.set(table, at + 2048 + i * 8);
     });
+  }
+
+  /** By symbol and code number: the code word, and its length from the eighth bit on. */
+  #putCodes({ words, lengths }: Family, at: number): void {
+    const codes = new Uint16Array(this.#bytes.buffer, at, words.length);
+    for (let i = 0; i < words.length; i++) codes[i] = words[i]! | (lengths[i]! << 8);
   }
 }
 

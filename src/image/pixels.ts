@@ -91,14 +91,19 @@ export function flipRows(words: Uint32Array, width: number, height: number): voi
   }
 }
 
-/** The source's pixels without gaps, as words. Throws `ImageError` "input" if rows are missing. */
-export function sourceWords(source: PixelSource): Int32Array {
-  const { width, height, data } = source;
-  const stride = source.stride ?? width * 4;
+/** Throws `ImageError` "input" if rows of the source are missing, or "size". */
+export function checkSource({ width, height, data, stride = width * 4 }: PixelSource): void {
   checkSize(width, height);
   if (stride < width * 4 || data.byteLength < stride * (height - 1) + width * 4) {
     throw new ImageError('input', `${data.byteLength} bytes for ${width}x${height} pixels, ${stride} bytes a row`);
   }
+}
+
+/** The source's pixels without gaps, as words. Throws `ImageError` "input" if rows are missing. */
+export function sourceWords(source: PixelSource): Int32Array {
+  const { width, height, data } = source;
+  const stride = source.stride ?? width * 4;
+  checkSource(source);
   const words = new Int32Array(width * height);
   const bytes = new Uint8Array(words.buffer);
   if (stride === width * 4) bytes.set(data.subarray(0, bytes.length));

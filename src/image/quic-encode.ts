@@ -2,8 +2,12 @@
  * Encoder of QUIC images. The format leaves no choice: the same pixels always become the same bytes, and they are the
  * bytes that libspice-server writes. It mirrors `quic.ts` step by step.
  */
-import { type PixelSource, sourceWords } from './pixels.ts';
+import { kernel } from './kernel.ts';
+import { checkSource, type PixelSource, sourceWords } from './pixels.ts';
 import { Model, Pace, QUIC_MAGIC, QuicType, quicParams, RUN_BITS } from './quic-model.ts';
+
+/** Longer rows, which nobody has, are left to the plain loops. */
+const KERNEL_MAX_WIDTH = 1 << 16;
 
 /**
  * Encodes a picture, the top row first, as one of `QuicType`. RGB16 keeps the upper five bits of each colour, GRAY the
@@ -12,6 +16,12 @@ import { Model, Pace, QUIC_MAGIC, QuicType, quicParams, RUN_BITS } from './quic-
 export function encodeQuic(source: PixelSource, type: QuicType): Uint8Array {
   const { width, height } = source;
   const { channels, family } = quicParams(type);
+  const fast = channels === 3 && width <= KERNEL_MAX_WIDTH ? kernel() : undefined;
+  if (fast !== undefined) {
+    checkSource(source);
+    const header = new Uint8Array(Uint32Array.of(QUIC_MAGIC, 0, type, width, height).buffer);
+    return fast.quicWrite(source, type, header);
+  }
   const words = sourceWords(source);
   const out = new BitWriter(words.length);
   for (const word of [QUIC_MAGIC, 0, type, width, height]) out.putWord(word);

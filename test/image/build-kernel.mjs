@@ -26,7 +26,7 @@ export async function compileKernel() {
     ].concat(['--enable', 'simd', '--initialMemory', '1']),
     {
       readFile: (name) => {
-        const match = /^(\w+)\.ts$/.exec(name);
+        const match = /^([\w-]+)\.ts$/.exec(name);
         if (match === null) return null;
         try {
           return readFileSync(new URL(`${match[1]}.as`, folder), 'utf8');

@@ -142,6 +142,19 @@ describe('the kernel', () => {
     expect(refused).toBeGreaterThan(1000);
   });
 
+  test('writes the bytes of the plain loops', () => {
+    const random = numbers(77);
+    for (let round = 0; round < 60; round++) {
+      const [width, height] = [1 + random(round < 50 ? 90 : 900), 1 + random(round < 50 ? 40 : 300)];
+      const { data } = largePicture(width + random(3), height);
+      const picture = { width, height, data, stride: (data.length / 4 / height) * 4 };
+      for (const type of [QuicType.RGB16, QuicType.RGB24, QuicType.RGB32]) {
+        const encode = () => ({ data: encodeQuic(picture, type) });
+        expect(outcome(true, encode)).toBe(outcome(false, encode));
+      }
+    }
+  });
+
   test('noise behind good headers never leads it out of its memory', () => {
     const random = numbers(31);
     for (let round = 0; round < 400; round++) {

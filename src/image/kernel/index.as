@@ -1,5 +1,6 @@
-// The inner loops of the image decoders, compiled to WebAssembly. This is AssemblyScript. The host (src/image/kernel.ts)
-// owns the memory and says where everything lies; nothing here allocates, and nothing here trusts the input.
+// The inner loops of the image codecs, compiled to WebAssembly. This is AssemblyScript. The host (src/image/kernel.ts) owns
+// the memory and says where everything lies; nothing here allocates, and nothing here trusts the input.
 export * from './lz';
 export * from './lz4';
-export * from './quic';
+export { quicRows, quicScratch, quicStart } from './quic';
+export { quicWriteEnd, quicWriteRows, quicWriteStart } from './quic-write';

@@ -15,18 +15,18 @@ const ESCAPE_LENGTH: usize = 2056;
 const ESCAPE_BASE: usize = 2064;
 const ESCAPE_MASK: usize = 2072;
 const BUCKETS: usize = 2080;
-const RUN_BITS: usize = 256;
+export const RUN_BITS: usize = 256;
 const TRIGGERS: usize = 288;
 
 /** A model: by symbol, the code number and from the eighth bit on its escapeAfter; costs u32[8][8]; best codes u8[8]. */
-const MODEL: usize = 1024;
+export const MODEL: usize = 1024;
 const COSTS: usize = 512;
 const BEST: usize = 768;
 
 /** A pace: i32 each. */
 const PACE: usize = 32;
-const WAIT: usize = 0;
-const RUN: usize = 4;
+export const WAIT: usize = 0;
+export const RUN: usize = 4;
 const TRIGGER: usize = 8;
 const SEED: usize = 12;
 const STEP: usize = 16;
@@ -36,15 +36,15 @@ const LAST_STEP = 6;
 const NEXT_STEP = 2048;
 
 let family: usize = 0;
-let tables: usize = 0;
-let models: usize = 0;
-let colorPace: usize = 0;
+export let tables: usize = 0;
+export let models: usize = 0;
+export let colorPace: usize = 0;
 let planePace: usize = 0;
-let bits: u32 = 0;
+export let bits: u32 = 0;
 let bucketCount: u32 = 0;
-let max: i32 = 0;
+export let max: i32 = 0;
 let mask: i32 = 0;
-let width: i32 = 0;
+export let width: i32 = 0;
 let type: i32 = 0;
 let rowsDone: i32 = 0;
 
@@ -53,7 +53,7 @@ let inputTop: usize = 0;
 let bit: u32 = 0;
 let bitLimit: u32 = 0;
 
-let symbols: usize = 0;
+export let symbols: usize = 0;
 let planeSymbols: usize = 0;
 let colors: usize = 0;
 let colorsAbove: usize = 0;
@@ -76,6 +76,30 @@ export function quicStart(
   scratch: usize,
   input: usize,
   words: u32,
+  imageType: i32,
+  pixels: i32,
+): void {
+  quicBegin(familyAt, tablesAt, state, scratch, imageType, pixels);
+  let low = input;
+  let high = input + ((words - 1) << 2);
+  inputTop = high - 4;
+  while (low < high) {
+    const word = load<u32>(low);
+    store<u32>(low, load<u32>(high));
+    store<u32>(high, word);
+    low += 4;
+    high -= 4;
+  }
+  bit = 0;
+  bitLimit = (words - 1) << 5;
+}
+
+/** What is the same at the beginning of a picture, whether it is to be read or written. */
+export function quicBegin(
+  familyAt: usize,
+  tablesAt: usize,
+  state: usize,
+  scratch: usize,
   imageType: i32,
   pixels: i32,
 ): void {
@@ -109,19 +133,6 @@ export function quicStart(
   plane = colorsAbove + pixels * 4;
   planeAbove = plane + pixels;
   planeSymbols = planeAbove + pixels;
-
-  let low = input;
-  let high = input + ((words - 1) << 2);
-  inputTop = high - 4;
-  while (low < high) {
-    const word = load<u32>(low);
-    store<u32>(low, load<u32>(high));
-    store<u32>(high, word);
-    low += 4;
-    high -= 4;
-  }
-  bit = 0;
-  bitLimit = (words - 1) << 5;
 }
 
 function startPace(pace: usize): void {
@@ -173,19 +184,19 @@ function lookAhead(at: u32): u64 {
 }
 
 @inline
-function random(pace: usize): i32 {
+export function random(pace: usize): i32 {
   const seed = (load<i32>(pace, SEED) + 1) & 255;
   store<i32>(pace, seed, SEED);
   return <i32>load<u8>(tables + seed) & load<i32>(pace, MASK);
 }
 
 @inline
-function stretch(pace: usize, left: i32): i32 {
+export function stretch(pace: usize, left: i32): i32 {
   return load<i32>(pace, STEP) < LAST_STEP ? min(load<i32>(pace, STEP_LEFT), left) : left;
 }
 
 @inline
-function pass(pace: usize, count: i32): void {
+export function pass(pace: usize, count: i32): void {
   const step = load<i32>(pace, STEP);
   if (step == LAST_STEP) return;
   const left = load<i32>(pace, STEP_LEFT) - count;
@@ -284,7 +295,7 @@ function pixel(x: i32, predicted: i32): void {
   store<u32>(colors + (x << 2), undo(now, predicted));
 }
 
-function learn(x: i32): void {
+export function learn(x: i32): void {
   const before = load<u32>(symbols + (x << 2));
   const now = load<u32>(symbols + (x << 2), 4);
   const trigger = load<u32>(colorPace, TRIGGER);
