@@ -4,12 +4,11 @@
  * million). What is kept of a world that was gone through is its mark and how it was first come by; the way to it is walked
  * again when it is to be shown.
  */
-import type { Charts, State } from './alphabet.ts';
-import { type Broken, type Incident, invariants, type Moment } from './invariants.ts';
-import { Game, type Move } from './moves.ts';
-import type { Note, Watch } from './run.ts';
+import type { Charts } from './alphabet.ts';
+import { type Broken, invariants, type Moment } from './invariants.ts';
+import { Game, type Incident, type Move } from './moves.ts';
 import type { Scenario } from './scenario.ts';
-import { World } from './world.ts';
+import { forgetParts, World } from './world.ts';
 
 export interface Finding {
   readonly scenario: string;
@@ -101,42 +100,9 @@ class Marks {
   }
 }
 
-/** What one move did, besides the world that it made. */
-export class Seen implements Watch {
-  readonly incidents: Incident[] = [];
-  readonly notes: Note[] | undefined;
-
-  constructor(noting = false) {
-    if (noting) this.notes = [];
-  }
-
-  command(path: string, command: { type: string }): void {
-    if (command.type === 'violation') this.incidents.push({ kind: 'violation', path, command });
-  }
-
-  report(path: string, news: any): void {
-    this.incidents.push({ kind: 'report', path, news });
-  }
-
-  entered(path: string, from: State | undefined, to: State): void {
-    if (to.chart.name === 'migration/source') this.incidents.push({ kind: 'source', path, from, to });
-  }
-
-  answer(server: string, announcement: number): void {
-    this.incidents.push({ kind: 'answer', server, announcement });
-  }
-
-  broken(path: string, why: string): void {
-    this.incidents.push({ kind: 'broken', path, why });
-  }
-
-  note(note: Note): void {
-    this.notes?.push(note);
-  }
-}
-
 export function explore(scenario: Scenario, charts: Charts, limits: Limits = {}): Explored {
   const began = Date.now();
+  forgetParts();
   const { worlds: most = 50_000_000, milliseconds = Number.POSITIVE_INFINITY, findings: enough = 1 } = limits;
   const game = new Game(scenario, charts);
   const symmetric = scenario.added === undefined && scenario.channels.includes('display:1');
@@ -167,8 +133,7 @@ export function explore(scenario: Scenario, charts: Charts, limits: Limits = {})
     }
   };
 
-  const seenAtFirst = new Seen();
-  const start = game.first(seenAtFirst);
+  const start = game.first();
   const [a, b] = start.mark(symmetric);
   marks.put(a, b, 0);
   parents.push(0);
@@ -188,11 +153,9 @@ export function explore(scenario: Scenario, charts: Charts, limits: Limits = {})
         outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
       }
       for (const [index, move] of moves.entries()) {
-        const world = World.unpack(pack);
-        const seen = new Seen();
-        game.make(world, move, seen);
+        const world = game.make(before, move);
         moved++;
-        const brokens = invariants.afterMove({ scenario, world, before, move, incidents: seen.incidents });
+        const brokens = invariants.afterMove({ scenario, world, before, move, incidents: game.incidents });
         if (brokens.length > 0) blame(number, brokens, index);
         const [x, y] = world.mark(symmetric);
         const known = marks.put(x, y, parents.length);
@@ -270,17 +233,15 @@ export function walk(
   scenario: Scenario,
   charts: Charts,
   way: readonly number[],
-  step: (at: { before: World; move: Move; world: World; seen: Seen }) => void,
+  step: (at: { before: World; move: Move; world: World; incidents: readonly Incident[] }) => void,
 ): void {
+  forgetParts();
   const game = new Game(scenario, charts);
-  let pack = game.first(new Seen()).pack();
+  let before = World.unpack(game.first().pack());
   for (const index of way) {
-    const before = World.unpack(pack);
     const move = game.moves(before)[index]!;
-    const world = World.unpack(pack);
-    const seen = new Seen(true);
-    game.make(world, move, seen);
-    step({ before, move, world, seen });
-    pack = world.pack();
+    const world = game.make(before, move);
+    step({ before, move, world, incidents: game.incidents });
+    before = World.unpack(world.pack());
   }
 }

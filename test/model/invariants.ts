@@ -5,18 +5,9 @@
  */
 
 import type { Scheme } from '../../machines/contract.ts';
-import type { State } from './alphabet.ts';
-import type { Move } from './moves.ts';
+import type { Incident, Move } from './moves.ts';
 import { allSchemes, type Scenario } from './scenario.ts';
-import { type Actor, type ChannelHost, idOf, parentOf, programOf, type World } from './world.ts';
-
-export type Incident =
-  | { readonly kind: 'violation'; readonly path: string; readonly command: any }
-  | { readonly kind: 'report'; readonly path: string; readonly news: any }
-  | { readonly kind: 'source'; readonly path: string; readonly from: State | undefined; readonly to: State }
-  /** An answer to an announcement has come to a server: the announcement that it was meant for. */
-  | { readonly kind: 'answer'; readonly server: string; readonly announcement: number }
-  | { readonly kind: 'broken'; readonly path: string; readonly why: string };
+import { type Actor, type ChannelHost, parentOf, programOf, type World } from './world.ts';
 
 export interface Moment {
   readonly scenario: Scenario;
@@ -48,19 +39,16 @@ interface InTheEnd {
 
 const value = (actor: Actor | undefined): any => actor?.state?.snapshot.value;
 const context = (actor: Actor | undefined): any => actor?.state?.snapshot.context;
-const client = (world: World) => world.actors.get('client');
+const client = (world: World) => world.actor('client');
 const staying = (world: World) => value(client(world))?.up?.staying !== undefined;
 const home = (world: World): string => context(client(world)).destination.host;
-const channelsOf = (world: World, program: string): (Actor & { host: ChannelHost })[] =>
-  [...world.actors.values()].filter(
-    (actor) => actor.host?.kind === 'channel' && programOf(actor.path) === program,
-  ) as (Actor & { host: ChannelHost })[];
+const channelsOf = (world: World, program: string) => world.programs.get(program)?.hosts ?? [];
 
 /** A fault is written down with what it befell: "cut main:0 source". */
 const befell = (world: World, ...words: string[]) =>
   world.facts.faults.some((fault) => words.some((word) => fault.startsWith(word)));
 
-const servers = (world: World) => [...world.actors.keys()].filter((path) => path !== 'client' && !path.includes('/'));
+const servers = (world: World) => [...world.programs.keys()].filter((name) => name !== 'client');
 
 /** Nothing went wrong, nothing was slow, nobody lost patience. */
 const smooth = ({ facts }: World) => facts.faults.length === 0 && facts.rushed === 0 && !facts.gaveUp;
@@ -87,7 +75,7 @@ export const always: readonly Always[] = [
     after: ({ incidents, world }) => {
       if (befell(world, 'bad data')) return undefined;
       for (const incident of incidents) {
-        if (incident.kind === 'violation') return `${incident.path} takes offence: ${incident.command.reason}`;
+        if (incident.do === 'violation') return `${incident.path} takes offence: ${incident.reason}`;
       }
       return undefined;
     },
@@ -97,7 +85,7 @@ export const always: readonly Always[] = [
     because:
       'issue: no stray message ends a process; XState ends an actor that tells something to a child that is gone',
     after: ({ incidents }) => {
-      for (const incident of incidents) if (incident.kind === 'broken') return `${incident.path}: ${incident.why}`;
+      for (const incident of incidents) if (incident.do === 'break') return `${incident.path}: ${incident.why}`;
       return undefined;
     },
   },
@@ -120,10 +108,10 @@ export const always: readonly Always[] = [
     because:
       'spec §5.3, §6.25: answers are not correlated in the protocol; a server matches them to attempts by itself',
     after: ({ incidents, before: earlier }) => {
-      const answer = incidents.find((incident) => incident.kind === 'answer');
+      const answer = incidents.find((incident) => incident.do === 'answer');
       if (answer === undefined) return undefined;
       for (const incident of incidents) {
-        if (incident.kind !== 'source') continue;
+        if (incident.do !== 'lead') continue;
         const before = incident.from?.snapshot.value;
         const took = before === 'awaiting the answer' || before === 'holding the end back';
         const after = incident.to.snapshot.value;
@@ -140,7 +128,7 @@ export const always: readonly Always[] = [
     because: 'spec §4: SPICE_MIGRATE_COMPLETED fires when the last client has gone after the end, or had to go',
     after: ({ incidents, world }) => {
       for (const incident of incidents) {
-        if (incident.kind !== 'report' || incident.news.event !== 'migrate_end_complete' || !incident.news.completed)
+        if (incident.do !== 'report' || incident.news.event !== 'migrate_end_complete' || !incident.news.completed)
           continue;
         if (world.facts.guest === incident.path) continue;
         for (const { path, host, state } of channelsOf(world, 'client')) {
@@ -159,16 +147,17 @@ export const always: readonly Always[] = [
     because:
       'spec §1.3, §1.5: the ticket is checked before the connection id; a bad one is told PERMISSION_DENIED and closed',
     after: ({ world, before, move }) => {
-      if (!move.text.includes('expired password')) return undefined;
-      for (const [path, actor] of before.actors) {
-        if (programOf(path) !== move.reaches || !path.includes('/')) continue;
-        if (world.actors.get(path) !== actor) return `${path} has heard of it`;
+      const { unproven } = move;
+      if (unproven === undefined) return undefined;
+      const was = before.programs.get(unproven)!.actors;
+      for (const [path, now] of world.programs.get(unproven)!.actors) {
+        if (path !== unproven && was.get(path) !== now) return `${path} has heard of it`;
       }
-      const [now, then] = [context(world.actors.get(move.reaches!)), context(before.actors.get(move.reaches!))];
-      return now.sessions.length === then.sessions.length &&
-        Object.keys(now.waiting).length === Object.keys(then.waiting).length
-        ? undefined
-        : 'the supervisor remembers it';
+      const [now, then] = [context(world.actor(unproven)), context(before.actor(unproven))];
+      const same =
+        now.sessions.length === then.sessions.length &&
+        Object.keys(now.waiting).length === Object.keys(then.waiting).length;
+      return same ? undefined : 'the supervisor remembers it';
     },
   },
   {
@@ -188,6 +177,8 @@ function closedWithReason(world: World): boolean {
   const { facts } = world;
   return (
     befell(world, 'client leaves', 'client silent', 'server disconnects') ||
+    // It never came in: there is no session to lose.
+    !facts.greeted ||
     // The target hangs up for good reason; a client that goes over before it notices ends as one whose main was cut.
     facts.gaveUp ||
     // Spec §5.7: main lost is the end of the session; §2.2: a server that cannot say how the guest is ends it.
@@ -254,11 +245,11 @@ export const inTheEnd: readonly InTheEnd[] = [
         ...(scenario.added !== undefined && facts.hidden.length === 0 ? [scenario.added] : []),
       ];
       for (const channel of ['main:0', ...listed]) {
-        const actor = world.actors.get(`client/${channel}`);
+        const actor = world.actor(`client/${channel}`);
         const pipe = (actor?.host as ChannelHost | undefined)?.pipe ?? '';
         const wire = world.connections.get(pipe);
         if (actor === undefined || wire === undefined) return `${channel} is not up at the client`;
-        const far = world.actors.get(wire.far.reader);
+        const far = world.actor(wire.far.reader);
         if (far === undefined || parentOf(far.path) === wire.server) return `${channel} has nobody at the other end`;
         for (const end of [actor, far]) {
           for (const [chart, region, states] of usable) {
@@ -277,7 +268,7 @@ export const inTheEnd: readonly InTheEnd[] = [
     because: 'spec §3g: what the reference waits for without end has a deadline here, or a peer that must act',
     rest: ({ world }) => {
       const { silent } = world.facts;
-      for (const actor of world.actors.values()) {
+      for (const actor of world.actors()) {
         const program = programOf(actor.path);
         if (silent.includes(program)) continue;
         if (actor.question !== undefined) {
@@ -313,7 +304,7 @@ export const inTheEnd: readonly InTheEnd[] = [
       for (const wire of world.connections.values()) {
         if (silent.includes('client') || silent.includes(wire.server)) continue;
         if (!wire.client.open || !wire.far.open) return `${wire.id} is half open`;
-        const [near, far] = [world.actors.get(wire.client.reader), world.actors.get(wire.far.reader)];
+        const [near, far] = [world.actor(wire.client.reader), world.actor(wire.far.reader)];
         const uses = (actor: Actor | undefined) => actor?.host?.kind === 'channel' && actor.host.pipe === wire.id;
         if (!uses(near)) return `${wire.id} is used by nobody at the client`;
         if (!uses(far)) return `${wire.id} is used by nobody at ${wire.server}`;
@@ -322,11 +313,11 @@ export const inTheEnd: readonly InTheEnd[] = [
       }
       for (const server of servers(world)) {
         if (silent.includes(server)) continue;
-        const { waiting, unanswered, undeparted, sessions } = context(world.actors.get(server));
+        const { waiting, unanswered, undeparted, sessions } = context(world.actor(server));
         if (Object.keys(waiting).length > 0) return `${server} still keeps ${Object.keys(waiting)}`;
         if (unanswered.length > 0 || undeparted.length > 0) return `${server} still counts sessions`;
         for (const { session } of sessions) {
-          const inside = context(world.actors.get(`${server}/${session}`));
+          const inside = context(world.actor(`${server}/${session}`));
           if (inside === undefined) return `${server} knows ${session}, which is gone`;
           if (Object.keys(inside.reserved).length > 0)
             return `${server}/${session} still keeps ${Object.keys(inside.reserved)} free`;
@@ -399,5 +390,3 @@ export const invariants = {
     return `${state}; guest at ${guest}; told: ${phase}${what}`;
   },
 };
-
-void idOf;

@@ -45,6 +45,6 @@ for (const scheme of schemes.split(',')) {
   for (const [outcome, count] of outcomes) console.log(`    ${count} x ${outcome}`);
   for (const finding of found) {
     console.log(`--- ${finding.invariant}: ${finding.why}`);
-    walk(scenario, charts, finding.way, ({ move }) => console.log('  ', move.text));
+    walk(scenario, charts, finding.way, ({ move }) => console.log('  ', move.text()));
   }
 }

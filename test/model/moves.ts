@@ -2,43 +2,80 @@
  * What can happen next: every message that can arrive, every question that can be answered, every timer, what the hypervisor
  * and the applications may do, and every fault that the scenario allows. A move is one step of one program.
  *
- * The link stage (machines/link) is run through in two steps: "dial", in which both ends go as far as the server's asking
- * where the link belongs (supervisor and session decide at once, as in the engine), and the arrival of the result. That is
- * sound: until it asks, a link touches nothing but its own connection and its own end's word to its parent, so its inner
+ * The link stage (machines/link) is run through in two steps: "is linked", in which both ends go as far as the server's
+ * decision (supervisor and session decide at once, as in the engine), and the arrival of the result. That is sound: until it
+ * asks where it belongs, a link touches nothing but its own connection and its own end's word to its parent, so its inner
  * steps commute with all others; what can come between (the other end hangs up, says no, says nothing; the parent stops it)
  * ends it as a refused connection, a failed link, or one that waits for its deadline, and those are moves here. The charts
  * are the real ones all the way.
  */
 import type { AnyEventObject } from 'xstate';
+import { CommonCap, caps, MainCap } from '../../src/protocol/capabilities.ts';
+import { ChannelType, nameOf } from '../../src/protocol/index.ts';
 import { AuthMechanism, LinkErrorCode } from '../../src/protocol/link.ts';
-import type { Charts } from './alphabet.ts';
-import { channelCaps, closing, commonCaps, Run, type Watch } from './run.ts';
+import { type Charts, type Letter, letter } from './alphabet.ts';
+import { Run } from './run.ts';
 import { allSchemes, type Fault, type Scenario } from './scenario.ts';
 import {
   type Actor,
   type Connection,
+  type Deed,
+  type End,
   type Facts,
+  type Item,
   idOf,
   type Program,
+  type ProgramName,
   parentOf,
   programOf,
-  timerName,
   World,
 } from './world.ts';
 
 export interface Move {
-  readonly text: string;
+  /** Made when it is asked for. */
+  readonly text: () => string;
   /** The program in which it happens; '' for the world outside. */
-  readonly at: Program;
-  /** The clock had to run for it. */
-  readonly timer?: boolean;
+  readonly at: ProgramName;
   /** It happens by itself, without the clock, the hypervisor, or a person. */
   readonly prompt?: boolean;
   /** A fault, and what it befalls. */
   readonly fault?: string;
-  /** The server that a link goes to. */
-  readonly reaches?: Program;
-  act(run: Run): void;
+  /** A link is tried with a password that is no good, at this server. */
+  readonly unproven?: ProgramName;
+  act(world: World): void;
+}
+
+/** What a move did besides changing the world. */
+export type Incident =
+  | Extract<Deed, { do: 'report' | 'violation' | 'break' | 'lead' }>
+  /** An answer to an announcement has come to a server: the announcement that it was meant for. */
+  | { readonly do: 'answer'; readonly server: ProgramName; readonly announcement: number }
+  /** A message has left for the network. */
+  | {
+      readonly do: 'send';
+      readonly from: ProgramName;
+      readonly to: ProgramName;
+      readonly item: Item;
+      readonly channel: string;
+    };
+
+export const closing: Item = { letter: letter({ type: 'the end' }), ghost: 0 };
+const gone: End = { open: false, reader: '' };
+
+const commonCaps = caps(CommonCap.authSelection, CommonCap.miniHeader);
+
+/** As src/server and src/client say what they can do on a channel. */
+function channelCaps(scenario: Scenario, program: ProgramName, channel: string): readonly number[] {
+  if (channel !== 'main:0') return [];
+  const role = program === 'client' || program === 'source' ? program : 'target';
+  const admitted = scenario.schemes?.[role] ?? allSchemes;
+  return caps(
+    MainCap.nameAndUuid,
+    MainCap.agentConnectedTokens,
+    ...(role !== 'client' || admitted.includes('semi-seamless') ? [MainCap.semiSeamlessMigrate] : []),
+    ...(admitted.includes('seamless') || (role === 'target' && scenario.declines) ? [MainCap.seamlessMigrate] : []),
+    ...(admitted.includes('early-link') ? [MainCap.earlyLink] : []),
+  );
 }
 
 const shown = (path: string) => path.replace(/^[^/]*\//, '');
@@ -46,7 +83,9 @@ const shown = (path: string) => path.replace(/^[^/]*\//, '');
 export class Game {
   readonly scenario: Scenario;
   readonly charts: Charts;
-  readonly servers: readonly Program[];
+  readonly servers: readonly ProgramName[];
+  /** Of the move that was made last. */
+  incidents: Incident[] = [];
 
   constructor(scenario: Scenario, charts: Charts) {
     this.scenario = scenario;
@@ -55,10 +94,10 @@ export class Game {
     this.servers = third ? ['source', 'target', 'other'] : ['source', 'target'];
   }
 
-  /** The world before anything has happened: servers, and a client that dials. */
-  first(watch: Watch): World {
+  /** The world before anything has happened: servers, and a client that dials, or is up already. */
+  first(): World {
     const { scenario } = this;
-    const facts: Facts = {
+    const world = new World({
       guest: 'source',
       move: { phase: 'idle', from: 'source', to: 'target', told: [] },
       moves: '',
@@ -66,6 +105,7 @@ export class Game {
       faults: [],
       rushed: 0,
       gaveUp: false,
+      greeted: false,
       fellBack: false,
       silent: [],
       expired: [],
@@ -78,103 +118,154 @@ export class Game {
       followed: 0,
       phase: '',
       schemes: [],
-      closed: false,
-    };
-    const world = new World(facts);
-    const run = new Run(world, this.charts, scenario, watch);
-    for (const server of this.servers) this.bootServer(run, server);
-    run.boot('client', 'session/client', {
+    });
+    for (const server of this.servers) this.bootServer(world, server);
+    const input = {
       destination: { host: 'source', port: 1 },
       wanted: ['display', 'inputs', 'cursor', 'playback', 'record'],
       schemes: scenario.schemes?.client ?? allSchemes,
-    });
-    tidy(world);
-    return scenario.cold ? world : this.connected(world, watch);
+    };
+    this.apply(world, Run.boot(this.charts, 'client', 'session/client', input));
+    this.tidy(world);
+    return scenario.cold ? world : this.connected(world);
   }
 
-  private bootServer(run: Run, server: Program): void {
+  private bootServer(world: World, server: ProgramName): void {
     const { scenario } = this;
     const role = server === 'source' ? 'source' : 'target';
-    run.boot(server, 'supervisor', {
+    const input = {
       offered: scenario.added === undefined ? scenario.channels : [...scenario.channels, scenario.added],
       schemes: scenario.schemes?.[role] ?? allSchemes,
       mostSessions: 1_000,
-    });
+    };
+    this.apply(world, Run.boot(this.charts, server, 'supervisor', input));
   }
 
   /** Lets everything happen that happens by itself: in the end the client is up. */
-  private connected(world: World, watch: Watch): World {
-    let now = world;
-    for (;;) {
-      const move = this.moves(now, 'calm').find(({ prompt }) => prompt);
+  private connected(world: World): World {
+    for (let now = world; ; ) {
+      const move = this.moves(now, true).find(({ prompt }) => prompt);
       if (move === undefined) return now;
-      now = World.unpack(now.pack());
-      this.make(now, move, watch);
+      now = this.make(now, move);
     }
   }
 
-  make(world: World, move: Move, watch: Watch): void {
-    const { facts } = world;
-    if (move.fault !== undefined) world.know({ faults: [...facts.faults, move.fault].sort() });
-    const run = new Run(world, this.charts, this.scenario, watch);
-    move.act(run);
-    tidy(world);
+  /** The world after a move. */
+  make(before: World, move: Move): World {
+    this.incidents = [];
+    const world = before.copy();
+    if (move.fault !== undefined) world.know({ faults: [...world.facts.faults, move.fault].sort() });
+    move.act(world);
+    this.tidy(world);
+    return world;
   }
 
-  /** All moves, in an order that depends on the world alone. */
-  moves(world: World, mood: 'calm' | 'rough' = 'rough'): Move[] {
+  // ------------------------------------------------------------------------------------------------- steps of programs
+
+  private step(world: World, program: ProgramName, words: string, act: (run: Run) => void): void {
+    const before = world.programs.get(program);
+    if (before !== undefined) this.apply(world, Run.step(this.charts, before, words, act));
+  }
+
+  private tell(world: World, path: string, event: AnyEventObject): void {
+    this.step(world, programOf(path), `tell ${path} ${letter(event).id}`, (run) => run.tell(path, event));
+  }
+
+  private apply(world: World, { program, deeds }: { program: Program; deeds: readonly Deed[] }): void {
+    world.programs.set(program.name, program);
+    for (const deed of deeds) this.do(world, program.name, deed);
+  }
+
+  private do(world: World, program: ProgramName, deed: Deed): void {
+    const { facts } = world;
+    switch (deed.do) {
+      case 'put':
+        this.put(world, program, deed);
+        break;
+      case 'close':
+        close(world, deed.pipe, deed.side);
+        break;
+      case 'hand': {
+        const wire = world.connections.get(deed.pipe);
+        if (wire === undefined) break;
+        const end = deed.side === 'client' ? 'client' : 'far';
+        world.wire({ ...wire, [end]: { ...wire[end], reader: deed.reader } });
+        break;
+      }
+      case 'report': {
+        this.incidents.push(deed);
+        const { event, phase } = deed.news;
+        if (event === 'session' && program === 'client') world.know({ greeted: true });
+        if (event === 'handover') world.know({ phase, ...(phase === 'fell-back' ? { fellBack: true } : {}) });
+        break;
+      }
+      case 'lead': {
+        this.incidents.push(deed);
+        const departs = deed.to.snapshot.value === 'departing' && deed.from?.snapshot.value !== 'departing';
+        if (departs) world.know({ schemes: [...facts.schemes, deed.to.snapshot.context.scheme] });
+        break;
+      }
+      case 'hear': {
+        const { n } = deed;
+        world.know({ heard: n, gap: n <= facts.heard ? 'mixed up' : n > facts.heard + 1 ? 'lost' : facts.gap });
+        break;
+      }
+      case 'give up':
+        world.know({ gaveUp: true });
+        break;
+      case 'violation':
+      case 'break':
+        this.incidents.push(deed);
+        break;
+    }
+  }
+
+  private put(world: World, program: ProgramName, deed: Extract<Deed, { do: 'put' }>): void {
+    const { pipe, to, as } = deed;
+    let ghost = 0;
+    if (as === 'announcement') {
+      const { announced } = world.facts;
+      ghost = 1 + Math.max(0, ...Object.values(announced));
+      world.know({ announced: { ...announced, [program]: ghost } });
+    } else if (as === 'answer') ghost = world.facts.followed;
+    const wire = world.connections.get(pipe);
+    if (wire === undefined || !wire.client.open || !wire.far.open) return;
+    const way = to === 'server' ? 'toServer' : 'toClient';
+    if (wire[way].includes(closing)) return;
+    const item: Item = { letter: this.listed(world, program, deed.letter), ghost };
+    const [from, receiver] = to === 'server' ? ['client', wire.server] : [wire.server, 'client'];
+    this.incidents.push({ do: 'send', from, to: receiver, item, channel: wire.channel });
+    world.wire({ ...wire, [way]: [...wire[way], item] });
+  }
+
+  /** A server does not list what is still hidden. */
+  private listed({ facts }: World, program: ProgramName, said: Letter): Letter {
+    if (said.event.type !== 'msg.channels_list' || program !== 'source' || facts.hidden.length === 0) return said;
+    const shownOnes = said.event.body.channels.filter(
+      ({ type, id }: { type: number; id: number }) => !facts.hidden.includes(`${nameOf(ChannelType, type)}:${id}`),
+    );
+    return letter({ type: said.event.type, body: { channels: shownOnes } });
+  }
+
+  // ------------------------------------------------------------------------------------------------------------- moves
+
+  /** All moves, in an order that depends on the world alone. Calm: only what happens by itself. */
+  moves(world: World, calm = false): Move[] {
     const { facts } = world;
     const moves: Move[] = [];
-    const quiet = (program: Program) => facts.silent.includes(program);
-    const failing = mood === 'rough' ? this.failing(facts) : () => false;
-    for (const wire of world.connections.values()) {
-      if (!quiet('client') && arrives(world, wire, 'client')) {
-        moves.push({
-          text: `${wire.server} > client ${wire.channel} ${first(wire, 'client')}`,
-          at: 'client',
-          prompt: true,
-          act: (run) => run.arrive(wire.id, 'client'),
-        });
-      }
-      if (!quiet(wire.server) && arrives(world, wire, 'server')) {
-        moves.push({
-          text: `client > ${wire.server} ${wire.channel} ${first(wire, 'server')}`,
-          at: wire.server,
-          prompt: true,
-          act: (run) => run.arrive(wire.id, 'server'),
-        });
-      }
+    const failing = calm ? () => false : this.failing(facts);
+    for (const wire of sorted(world.connections)) {
+      for (const to of ['client', 'server'] as const) this.arrivals(world, wire, to, moves);
     }
-    const timers: Move[] = [];
-    for (const actor of world.actors.values()) {
-      const program = programOf(actor.path);
-      if (quiet(program)) continue;
-      if (actor.question !== undefined) this.answers(world, actor, moves, failing);
-      actor.timers.forEach((timer, index) => {
-        if (timer.behind.length > 0) return;
-        // Set earlier, and as long.
-        if (actor.timers.some((earlier, at) => at < index && earlier.delay === timer.delay)) return;
-        timers.push({
-          text: `${program}: ${shown(actor.path)}: ${timer.delay} ms are over${timer.letter.event.type.startsWith('xstate.') ? '' : ` (${timer.letter.event.type} ${timer.letter.event.channel ?? ''})`}`,
-          at: program,
-          timer: true,
-          act: (run) => run.elapse(actor.path, index),
-        });
-      });
+    for (const program of sorted(world.programs)) {
+      if (facts.silent.includes(program.name)) continue;
+      for (const asked of program.questions) this.answers(world, asked, moves, failing);
     }
-    if (mood === 'calm') return moves;
-    const prompt = moves.some((move) => move.prompt && move.fault === undefined);
-    if (!prompt) moves.push(...timers);
-    else if (facts.rushed < this.scenario.rush) {
-      for (const timer of timers) {
-        moves.push({
-          ...timer,
-          text: `${timer.text}, early`,
-          act: (run) => {
-            run.world.know({ rushed: facts.rushed + 1 });
-            timer.act(run);
-          },
-        });
+    if (calm) return moves;
+    const prompt = moves.some((move) => move.prompt);
+    if (!prompt || facts.rushed < this.scenario.rush) {
+      for (const program of sorted(world.programs)) {
+        if (!facts.silent.includes(program.name)) this.timers(program, prompt, moves);
       }
     }
     this.outside(world, moves);
@@ -187,76 +278,172 @@ export class Game {
     return (fault) => facts.faults.length < most && faults.includes(fault);
   }
 
+  private arrivals(world: World, wire: Connection, to: 'client' | 'server', moves: Move[]): void {
+    const program = to === 'client' ? 'client' : wire.server;
+    if (world.facts.silent.includes(program)) return;
+    const end = to === 'client' ? wire.client : wire.far;
+    const under = to === 'client' ? wire.toClient : wire.toServer;
+    const [first] = under;
+    if (!end.open || first === undefined) return;
+    const host = world.actor(end.reader)?.host;
+    const from = to === 'client' ? wire.server : 'client';
+    const parked = host?.kind === 'link' && host.parked;
+    if (parked && (to === 'client' || host.spoke || first === closing)) {
+      // What it reads ahead stays where it is, for whoever takes the link; but it sees the end.
+      if (!under.includes(closing)) return;
+      const text = () => `${from} > ${program} ${wire.channel} hangs up`;
+      moves.push({ text, at: program, prompt: true, act: (now) => this.seeTheEnd(now, wire, to) });
+      return;
+    }
+    const text = () => `${from} > ${program} ${wire.channel} ${parked ? 'says something' : textOf(first)}`;
+    const act = (now: World) => {
+      if (parked) {
+        this.step(now, program, `spoke ${end.reader}`, (run) => run.spoke(end.reader));
+      } else if (first === closing) this.seeTheEnd(now, wire, to);
+      else this.receive(now, wire, to, first);
+    };
+    moves.push({ text, at: program, prompt: true, act });
+  }
+
+  private seeTheEnd(world: World, wire: Connection, at: 'client' | 'server'): void {
+    const { reader } = at === 'client' ? wire.client : wire.far;
+    world.wire(
+      at === 'client'
+        ? { ...wire, client: { ...wire.client, open: false }, toClient: [] }
+        : { ...wire, far: { ...wire.far, open: false }, toServer: [] },
+    );
+    if (reader !== '') {
+      this.step(world, programOf(reader), `end ${reader} ${wire.id}`, (run) => run.end(reader, wire.id));
+    }
+  }
+
+  private receive(world: World, wire: Connection, at: 'client' | 'server', item: Item): void {
+    const { reader } = at === 'client' ? wire.client : wire.far;
+    world.wire(
+      at === 'client' ? { ...wire, toClient: wire.toClient.slice(1) } : { ...wire, toServer: wire.toServer.slice(1) },
+    );
+    if (item.ghost > 0 && at === 'client') world.know({ followed: item.ghost });
+    if (item.ghost > 0 && at === 'server') {
+      this.incidents.push({ do: 'answer', server: wire.server, announcement: item.ghost });
+    }
+    if (reader === '') return;
+    this.step(world, programOf(reader), `receive ${reader} ${item.letter.id}`, (run) =>
+      run.receive(reader, item.letter),
+    );
+  }
+
+  private timers({ name, timers }: Program, early: boolean, moves: Move[]): void {
+    for (const { actor, index, timer } of timers) {
+      // Others are over before it, or one of the same length that was set before it.
+      if (timer.behind.length > 0) continue;
+      if (actor.timers.some((earlier, at) => at < index && earlier.delay === timer.delay)) continue;
+      const { path } = actor;
+      moves.push({
+        text: () => {
+          const { type, channel } = timer.letter.event;
+          const what = type.startsWith('xstate.') ? '' : ` (${type} ${channel ?? ''})`;
+          return `${name}: ${shown(path)}: ${timer.delay} ms are over${what}${early ? ', early' : ''}`;
+        },
+        at: name,
+        act: (world) => {
+          if (early) world.know({ rushed: world.facts.rushed + 1 });
+          this.step(world, name, `elapse ${path} ${index}`, (run) => run.elapse(path, index));
+        },
+      });
+    }
+  }
+
   // --------------------------------------------------------------------------------------------------------- answers
 
   private answers(world: World, { path, question }: Actor, moves: Move[], failing: (fault: Fault) => boolean): void {
     const at = programOf(path);
     const { name, input } = question!;
-    const answer = (output: unknown, text = name) =>
+    const whose = () => shown(parentOf(path));
+    const answer = (output: unknown, words: string) =>
       moves.push({
-        text: `${at}: ${shown(parentOf(path))}: ${text}`,
+        text: () => `${at}: ${whose()}: ${name}`,
         at,
         prompt: true,
-        act: (run) => run.answer(path, output),
+        act: (now) => this.step(now, at, `answer ${path} ${words}`, (run) => run.answer(path, output)),
       });
-    const fail = (fault: Fault, text: string) => {
-      const whose = `${fault} ${idOf(parentOf(path))}`;
-      if (failing(fault))
-        moves.push({ text: `!! ${at}: ${text}`, at, fault: whose, act: (run) => run.fail(path, text) });
+    const fail = (fault: Fault, why: string) => {
+      if (!failing(fault)) return;
+      moves.push({
+        text: () => `!! ${at}: ${whose()}: ${why}`,
+        at,
+        fault: `${fault} ${idOf(parentOf(path))}`,
+        act: (now) => this.step(now, at, `fail ${path}`, (run) => run.fail(path, why)),
+      });
     };
     switch (name) {
       case 'dial':
         this.dial(world, path, input.destination.host, moves, failing);
         break;
       case 'resolve destination':
-        answer(input.destination);
+        answer(input.destination, '');
         fail('no destination', 'no destination');
         break;
       case 'ask the guest':
-        answer(input.what === 'main facts' ? guestFacts : 0);
-        fail('no facts', `${shown(parentOf(path))}: the guest does not answer`);
+        answer(input.what === 'main facts' ? guestFacts : 0, '');
+        fail('no facts', 'the guest does not answer');
         break;
       case 'collect migrate data':
-        answer(new Uint8Array());
-        fail('no data', `${shown(parentOf(path))}: no data`);
+        this.collect(world, path, answer);
+        fail('no data', 'no data');
         break;
       case 'load migrate data':
-        answer(undefined);
-        fail('bad data', `${shown(parentOf(path))}: the data do not fit`);
+        this.load(path, input.data, moves);
+        fail('bad data', 'the data do not fit');
         break;
       default:
         throw new Error(`nobody knows how to answer "${name}"`);
     }
   }
 
-  private dial(world: World, path: string, host: Program, moves: Move[], failing: (fault: Fault) => boolean): void {
+  /** What travels is whether the client has a surface (src/server/display.ts, surfacesAtClient). */
+  private collect(world: World, path: string, answer: (output: unknown, words: string) => void): void {
+    const host = world.actor(parentOf(path))?.host;
+    const shownThere = host?.kind === 'channel' && host.shown;
+    answer(shownThere ? surface : key, String(shownThere));
+  }
+
+  private load(path: string, data: Uint8Array, moves: Move[]): void {
+    const at = programOf(path);
+    moves.push({
+      text: () => `${at}: ${shown(parentOf(path))}: load migrate data`,
+      at,
+      prompt: true,
+      act: (now) => this.step(now, at, `load ${path} ${data.length}`, (run) => run.load(path, data.length > 0)),
+    });
+  }
+
+  private dial(world: World, path: string, host: ProgramName, moves: Move[], failing: (fault: Fault) => boolean): void {
     const link = parentOf(path);
     const { silent, expired } = world.facts;
     if (failing('refused')) {
       moves.push({
-        text: `!! client: ${shown(link)}: ${host} refuses`,
+        text: () => `!! client: ${shown(link)}: ${host} refuses`,
         at: 'client',
         fault: `refused ${host}`,
-        act: (run) => run.fail(path, 'refused'),
+        act: (now) => this.step(now, 'client', `fail ${path}`, (run) => run.fail(path, 'refused')),
       });
     }
     if (silent.includes(host) || !this.servers.includes(host)) return;
     const bad = expired.includes(host);
     moves.push({
-      text: `client > ${host} ${shown(link)} is linked${bad ? ', with an expired password' : ''}`,
+      text: () => `client > ${host} ${shown(link)} is linked${bad ? ', with an expired password' : ''}`,
       at: 'client',
       prompt: true,
-      reaches: host,
-      act: (run) => this.link(run, path, host, bad),
+      ...(bad ? { unproven: host } : {}),
+      act: (now) => this.link(now, path, host, bad),
     });
   }
 
   /** The link stage up to the server's decision. */
-  private link(run: Run, question: string, server: Program, bad: boolean): void {
-    const { world } = run;
+  private link(world: World, question: string, server: ProgramName, bad: boolean): void {
     const near = parentOf(question);
     const link = `${idOf(near)}>${server}`;
-    const { channel, connectionId } = world.actors.get(near)!.state!.snapshot.context as Record<string, any>;
+    const { channel, connectionId } = world.actor(near)!.state!.snapshot.context as Record<string, any>;
     const far = `${server}/${link}`;
     world.wire({
       id: link,
@@ -267,38 +454,40 @@ export class Game {
       toServer: [],
       toClient: [],
     });
-    const own = (path: string) => {
-      const actor = world.actors.get(path)!;
-      world.put({ ...actor, host: { ...actor.host!, pipe: link } as never });
-    };
-    const ask = (path: string) => [...world.actors.keys()].find((one) => one.startsWith(`${path}/`))!;
+    const own = (path: string) => this.step(world, programOf(path), `own ${path}`, (run) => run.own(path, link));
+    const answer = (path: string, output: unknown) =>
+      this.step(world, programOf(path), `answer ${path} ${String(output)}`, (run) => run.answer(path, output));
+    /** What the chart of this link waits for. */
+    const ask = (path: string) =>
+      world.programs.get(programOf(path))!.questions.find((asked) => parentOf(asked.path) === path)!.path;
+    const number = Number(link.slice(link.indexOf('@') + 1, link.indexOf('>')));
     own(near);
-    run.answer(question, undefined);
-    run.tell(server, {
+    answer(question, undefined);
+    this.tell(world, server, {
       type: 'link.accepted',
       link,
-      nonce: 1_000 + 10 * Number(link.slice(link.indexOf('@') + 1, link.indexOf('>'))) + this.servers.indexOf(server),
+      nonce: 1_000 + 10 * number + this.servers.indexOf(server),
     });
     own(far);
-    run.tell(far, {
+    this.tell(world, far, {
       type: 'link.mess',
       connectionId,
       channel,
       commonCaps,
       channelCaps: channelCaps(this.scenario, 'client', channel),
     });
-    run.answer(ask(far), key);
-    run.tell(near, {
+    answer(ask(far), key);
+    this.tell(world, near, {
       type: 'link.reply',
       error: LinkErrorCode.ok,
       pubKey: key,
       commonCaps,
       channelCaps: channelCaps(this.scenario, server, channel),
     });
-    run.answer(ask(near), key);
-    run.tell(far, { type: 'link.mechanism', mechanism: AuthMechanism.spice });
-    run.tell(far, { type: 'link.ticket', ticket: key });
-    run.answer(ask(far), bad ? 'bad' : 'good');
+    answer(ask(near), key);
+    this.tell(world, far, { type: 'link.mechanism', mechanism: AuthMechanism.spice });
+    this.tell(world, far, { type: 'link.ticket', ticket: key });
+    answer(ask(far), bad ? 'bad' : 'good');
   }
 
   // --------------------------------------------------------------------------------------------- what is beside them
@@ -307,76 +496,70 @@ export class Game {
     const { facts } = world;
     const { move } = facts;
     const { scheme } = this.scenario;
-    const tell = (program: Program, event: AnyEventObject) => (run: Run) => {
-      if (!facts.silent.includes(program)) run.tell(program, event);
+    const hear = (now: World, program: ProgramName, event: AnyEventObject) => {
+      if (!facts.silent.includes(program)) this.tell(now, program, event);
     };
-    const announce = (from: Program, to: Program, extra: Partial<Move> = {}) =>
+    const announce = (from: ProgramName, to: ProgramName, fault?: Fault) =>
       moves.push({
-        text: `hypervisor > ${from}: the guest is about to move to ${to}`,
+        text: () => `hypervisor > ${from}: the guest is about to move to ${to}`,
         at: from,
-        act: (run) => {
+        ...(fault === undefined ? {} : { fault }),
+        act: (now) => {
           const told = [...move.told.filter((one) => one !== to && move.phase === 'announced'), to].sort();
-          run.world.know({ move: { phase: 'announced', from, to, told } });
-          tell(from, { type: 'api.migrate_connect', destination: { host: to, port: 1 }, scheme })(run);
+          now.know({ move: { phase: 'announced', from, to, told } });
+          hear(now, from, { type: 'api.migrate_connect', destination: { host: to, port: 1 }, scheme });
         },
-        ...extra,
       });
     const failing = this.failing(facts);
     switch (move.phase) {
       case 'idle':
         if (facts.moves === '') announce('source', 'target');
-        else if (facts.moves === '-' && failing('again')) announce('source', 'target', { fault: 'again' });
-        else if (facts.moves === '+' && failing('onward')) announce('target', 'other', { fault: 'onward' });
-        if (facts.moves === '+' && failing('back')) announce('target', 'source', { fault: 'back' });
+        else if (facts.moves === '-' && failing('again')) announce('source', 'target', 'again');
+        else if (facts.moves === '+' && failing('onward')) announce('target', 'other', 'onward');
+        if (facts.moves === '+' && failing('back')) announce('target', 'source', 'back');
         break;
       case 'announced':
         moves.push({
-          text: `hypervisor > ${move.to}: the guest has arrived`,
+          text: () => `hypervisor > ${move.to}: the guest has arrived`,
           at: move.to,
-          act: (run) => {
-            run.world.know({ guest: move.to, move: { ...move, phase: 'arrived' } });
-            tell(move.to, { type: 'api.guest_arrived' })(run);
+          act: (now) => {
+            now.know({ guest: move.to, move: { ...move, phase: 'arrived' } });
+            hear(now, move.to, { type: 'api.guest_arrived' });
           },
         });
         for (const told of [true, false]) {
           moves.push({
-            text: `hypervisor > ${move.from}: the guest stays${told ? '' : ' (and nobody tells the target)'}`,
+            text: () => `hypervisor > ${move.from}: the guest stays${told ? '' : ' (and nobody tells the target)'}`,
             at: move.from,
-            act: (run) => {
-              run.world.know({
-                move: { ...move, phase: 'idle', told: [] },
-                moves: `${facts.moves}-`,
-                toBeTold: told ? move.told : [],
-              });
-              tell(move.from, { type: 'api.migrate_end', completed: false })(run);
+            act: (now) => {
+              const toBeTold = told ? move.told : [];
+              now.know({ move: { ...move, phase: 'idle', told: [] }, moves: `${facts.moves}-`, toBeTold });
+              hear(now, move.from, { type: 'api.migrate_end', completed: false });
             },
           });
         }
-        if (failing('retarget') && move.to === 'target') announce(move.from, 'other', { fault: 'retarget' });
-        if (failing('reannounce') && move.to === 'target') announce(move.from, 'target', { fault: 'reannounce' });
+        if (failing('retarget') && move.to === 'target') announce(move.from, 'other', 'retarget');
+        if (failing('reannounce') && move.to === 'target') announce(move.from, 'target', 'reannounce');
         break;
       case 'arrived':
         moves.push({
-          text: `hypervisor > ${move.from}: the guest has moved`,
+          text: () => `hypervisor > ${move.from}: the guest has moved`,
           at: move.from,
-          act: (run) => {
-            run.world.know({
-              move: { ...move, phase: 'idle', told: [] },
-              moves: `${facts.moves}+`,
-              toBeTold: move.told.filter((one) => one !== move.to),
-            });
-            tell(move.from, { type: 'api.migrate_end', completed: true })(run);
+          act: (now) => {
+            const toBeTold = move.told.filter((one) => one !== move.to);
+            now.know({ move: { ...move, phase: 'idle', told: [] }, moves: `${facts.moves}+`, toBeTold });
+            hear(now, move.from, { type: 'api.migrate_end', completed: true });
           },
         });
         break;
     }
     for (const program of facts.toBeTold) {
       moves.push({
-        text: `hypervisor > ${program}: the guest will not come`,
+        text: () => `hypervisor > ${program}: the guest will not come`,
         at: program,
-        act: (run) => {
-          run.world.know({ toBeTold: facts.toBeTold.filter((one) => one !== program) });
-          tell(program, { type: 'api.guest_lost' })(run);
+        act: (now) => {
+          now.know({ toBeTold: facts.toBeTold.filter((one) => one !== program) });
+          hear(now, program, { type: 'api.guest_lost' });
         },
       });
     }
@@ -386,36 +569,35 @@ export class Game {
   private applications(world: World, moves: Move[]): void {
     const { facts } = world;
     const { typed, chatter } = this.scenario;
-    for (const { path, host, state } of world.actors.values()) {
-      if (host?.kind !== 'channel' || facts.silent.includes(programOf(path))) continue;
-      if (
-        typed !== undefined &&
-        host.side === 'client' &&
-        host.channel === typed.channel &&
-        facts.typed < typed.messages
-      ) {
-        if (host.lender !== '' || host.link === '') continue;
-        const n = facts.typed + 1;
-        const type = typed.channel === 'main:0' ? 'msgc.agent_data' : 'msgc.key_down';
-        moves.push({
-          text: `client: number ${n} is typed`,
-          at: 'client',
-          act: (run) => {
-            run.world.know({ typed: n });
-            run.say(path, { type, body: { n } });
-          },
-        });
-      }
-      if (chatter !== undefined && host.side === 'server' && facts.chatter < chatter && state!.speaking) {
-        const type = chat[host.channel.slice(0, host.channel.indexOf(':'))]!;
-        moves.push({
-          text: `${programOf(path)}: ${host.channel} says something`,
-          at: programOf(path),
-          act: (run) => {
-            run.world.know({ chatter: facts.chatter + 1 });
-            run.say(path, { type, body: {} });
-          },
-        });
+    if (typed === undefined && chatter === undefined) return;
+    for (const program of sorted(world.programs)) {
+      if (facts.silent.includes(program.name)) continue;
+      for (const { path, host, state } of program.hosts) {
+        const mine =
+          host.side === 'client' && host.channel === typed?.channel && host.lender === '' && host.link !== '';
+        if (mine && facts.typed < typed.messages) {
+          const n = facts.typed + 1;
+          const type = typed.channel === 'main:0' ? 'msgc.agent_data' : 'msgc.key_down';
+          moves.push({
+            text: () => `client: number ${n} is typed`,
+            at: 'client',
+            act: (now) => {
+              now.know({ typed: n });
+              this.step(now, 'client', `say ${path} ${n}`, (run) => run.say(path, { type, body: { n } }));
+            },
+          });
+        }
+        if (chatter !== undefined && host.side === 'server' && facts.chatter < chatter && state!.speaking) {
+          const type = chat[host.channel.slice(0, host.channel.indexOf(':'))]!;
+          moves.push({
+            text: () => `${program.name}: ${host.channel} says something`,
+            at: program.name,
+            act: (now) => {
+              now.know({ chatter: facts.chatter + 1 });
+              this.step(now, program.name, `say ${path}`, (run) => run.say(path, { type, body: {} }));
+            },
+          });
+        }
       }
     }
   }
@@ -424,77 +606,99 @@ export class Game {
 
   private mishaps(world: World, moves: Move[], failing: (fault: Fault) => boolean): void {
     const { facts } = world;
-    const mishap = (fault: Fault, at: Program, text: string, act: (run: Run) => void, what = at) => {
-      if (failing(fault)) moves.push({ text: `!! ${text}`, at, fault: `${fault} ${what}`.trim(), act });
+    if (facts.faults.length >= this.scenario.most) return;
+    const mishap = (fault: Fault, at: ProgramName, text: string, act: (now: World) => void, what = at) => {
+      if (failing(fault)) moves.push({ text: () => `!! ${text}`, at, fault: `${fault} ${what}`.trim(), act });
     };
-    for (const wire of world.connections.values()) {
+    const wires = sorted(world.connections);
+    for (const wire of wires) {
       if (wire.client.open && wire.far.open && !wire.toClient.includes(closing) && !wire.toServer.includes(closing)) {
         const what = `${wire.channel} ${wire.server}`;
-        mishap('cut', '', `the connection ${wire.id} is cut`, (run) => cut(run.world, wire), what);
+        mishap('cut', '', `the connection ${wire.id} is cut`, (now) => cut(now, wire), what);
       }
     }
     for (const server of this.servers) {
-      const wires = [...world.connections.values()].filter((wire) => wire.server === server);
-      if (wires.length > 0) {
-        const act = (run: Run) => {
-          for (const wire of wires) cut(run.world, wire);
-        };
-        mishap('host cut', '', `every connection to ${server} is cut`, act, server);
-      }
+      const its = wires.filter((wire) => wire.server === server);
+      if (its.length === 0) continue;
+      const act = (now: World) => {
+        for (const wire of its) cut(now, wire);
+      };
+      mishap('host cut', '', `every connection to ${server} is cut`, act, server);
     }
-    const silence = (fault: Fault, program: Program) => {
-      if (facts.silent.includes(program)) return;
-      mishap(fault, program, `${program} falls silent`, (run) =>
-        run.world.know({ silent: [...facts.silent, program].sort() }),
-      );
-    };
-    silence('target silent', 'target');
-    silence('source silent', 'source');
-    silence('client silent', 'client');
-    if (facts.guest !== 'target') {
-      mishap('restart', 'target', 'the target is started again', (run) => {
-        for (const wire of run.world.connections.values()) {
-          if (wire.server === 'target')
-            run.world.wire({ ...wire, far: { open: false, reader: '' }, toServer: [], toClient: [lastItem] });
-        }
-        for (const path of [...run.world.actors.keys()]) {
-          if (programOf(path) === 'target') run.world.actors.delete(path);
-        }
-        this.bootServer(run, 'target');
-      });
+    for (const program of ['target', 'source', 'client'] as const) {
+      if (facts.silent.includes(program)) continue;
+      const act = (now: World) => now.know({ silent: [...facts.silent, program].sort() });
+      mishap(`${program} silent`, program, `${program} falls silent`, act);
     }
+    if (facts.guest !== 'target')
+      mishap('restart', 'target', 'the target is started again', (now) => this.restart(now));
     if (!facts.expired.includes('target')) {
-      const act = (run: Run) => run.world.know({ expired: ['target'] });
+      const act = (now: World) => now.know({ expired: ['target'] });
       mishap('expired', 'target', 'the password of the target expires', act, linkedAhead(world) ? 'late' : 'early');
     }
     if (facts.hidden.length > 0) {
-      const main = [...world.actors.values()].find(
-        ({ path, host }) => programOf(path) === 'source' && host?.kind === 'channel' && host.channel === 'main:0',
-      );
-      if (main !== undefined && main.state!.speaking) {
-        mishap('channel added', 'source', `the source lists ${facts.hidden[0]} too`, (run) => {
-          run.world.know({ hidden: [] });
-          const session = parentOf(main.path);
-          run.tell(session, { type: 'msgc.attach_channels', body: {} });
-        });
+      const main = world.programs.get('source')!.hosts.find(({ host }) => host.channel === 'main:0');
+      if (main?.state?.speaking) {
+        const act = (now: World) => {
+          now.know({ hidden: [] });
+          this.tell(now, parentOf(main.path), { type: 'msgc.attach_channels', body: {} });
+        };
+        mishap('channel added', 'source', `the source lists ${facts.hidden[0]} too`, act);
       }
     }
-    if (world.actors.has('client')) {
-      mishap('client leaves', 'client', 'the client is closed by its program', (run) =>
-        run.tell('client', { type: 'api.close', reason: '' }),
-      );
+    if (world.actor('client') !== undefined) {
+      const act = (now: World) => this.tell(now, 'client', { type: 'api.close', reason: '' });
+      mishap('client leaves', 'client', 'the client is closed by its program', act);
     }
     for (const server of this.servers) {
-      mishap('server disconnects', server, `${server} disconnects everybody`, (run) =>
-        run.tell(server, { type: 'api.disconnect', reason: '' }),
-      );
+      const act = (now: World) => this.tell(now, server, { type: 'api.disconnect', reason: '' });
+      mishap('server disconnects', server, `${server} disconnects everybody`, act);
+    }
+  }
+
+  private restart(world: World): void {
+    for (const wire of [...world.connections.values()]) {
+      if (wire.server === 'target') world.wire({ ...wire, far: gone, toServer: [], toClient: [closing] });
+    }
+    this.bootServer(world, 'target');
+  }
+
+  // ------------------------------------------------------------------------------------------------------------ order
+
+  /** Takes away what nobody will ever notice. */
+  private tidy(world: World): void {
+    for (const wire of [...world.connections.values()]) {
+      let { client, far, toServer, toClient } = wire;
+      // Kept open, unread: the end of a connection that was left behind is noticed by nobody.
+      if (client.open && client.reader === '') {
+        if (toClient.includes(closing)) client = gone;
+        toClient = [];
+      }
+      if (!client.open) toClient = [];
+      if (!far.open) toServer = [];
+      if (!client.open && !far.open) {
+        world.connections.delete(wire.id);
+        for (const program of ['client', wire.server]) {
+          if (!world.programs.get(program)!.pipes.has(wire.id)) continue;
+          this.step(world, program, `forget ${wire.id}`, (run) => run.forget(wire.id));
+        }
+      } else if (
+        client !== wire.client ||
+        toServer.length !== wire.toServer.length ||
+        toClient.length !== wire.toClient.length
+      ) {
+        world.wire({ ...wire, client, far, toServer, toClient });
+      }
     }
   }
 }
 
-const lastItem = closing;
+/** In an order that does not depend on how the world came about. */
+const sorted = <P>(all: ReadonlyMap<string, P>): P[] =>
+  [...all].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, part]) => part);
 
 const key = new Uint8Array();
+const surface = Uint8Array.of(1);
 
 const guestFacts = {
   displayChannels: 1,
@@ -517,81 +721,35 @@ const chat: Readonly<Record<string, string>> = {
   record: 'msg.volume',
 };
 
-const first = (wire: Connection, to: 'client' | 'server'): string => {
-  const item = (to === 'client' ? wire.toClient : wire.toServer)[0]!;
+/** A message, for people. */
+export function textOf(item: Item): string {
+  if (item === closing) return 'hangs up';
   const { type, body, code } = item.letter.event;
-  const flags = body?.flags !== undefined && type === 'msg.migrate' ? ` (${body.flags})` : '';
-  return item === closing
-    ? 'hangs up'
-    : `${type}${flags}${body?.n === undefined ? '' : ` ${body.n}`}${code === undefined ? '' : ` ${code}`}`;
-};
-
-/** Whether something that is under way to this end can be noticed there now. */
-function arrives(world: World, wire: Connection, to: 'client' | 'server'): boolean {
-  const end = to === 'client' ? wire.client : wire.far;
-  const under = to === 'client' ? wire.toClient : wire.toServer;
-  if (!end.open || under.length === 0) return false;
-  const host = world.actors.get(end.reader)?.host;
-  if (host?.kind !== 'link' || !host.parked) return true;
-  return under.includes(closing) || (to === 'server' && !host.spoke);
+  const flags = type === 'msg.migrate' ? ` (${body.flags})` : '';
+  const n = body?.n === undefined ? '' : ` ${body.n}`;
+  return `${type}${flags}${n}${code === undefined ? '' : ` ${code}`}`;
 }
 
-function cut(world: World, wire: Connection): void {
-  const now = world.connections.get(wire.id);
+/** One end hangs up; the other will be told. */
+function close(world: World, pipe: string, side: 'client' | 'server'): void {
+  const wire = world.connections.get(pipe);
+  if (wire === undefined) return;
+  const last = (under: readonly Item[]) => (under.includes(closing) ? under : [...under, closing]);
+  world.wire(
+    side === 'client'
+      ? { ...wire, client: gone, toClient: [], toServer: wire.client.open ? last(wire.toServer) : wire.toServer }
+      : { ...wire, far: gone, toServer: [], toClient: wire.far.open ? last(wire.toClient) : wire.toClient },
+  );
+}
+
+function cut(world: World, { id }: Connection): void {
+  const now = world.connections.get(id);
   if (now === undefined) return;
-  world.wire({
-    ...now,
-    toServer: now.far.open ? [closing] : [],
-    toClient: now.client.open ? [closing] : [],
-  });
+  world.wire({ ...now, toServer: now.far.open ? [closing] : [], toClient: now.client.open ? [closing] : [] });
 }
 
 /** The client has proved itself to the target on every channel. */
 function linkedAhead(world: World): boolean {
-  const { value } = world.actors.get('client/migration')?.state?.snapshot ?? {};
+  const { value } = world.actor('client/migration')?.state?.snapshot ?? {};
   return value === 'linked' || value === 'switching' || value === 'switching main';
-}
-
-/** Takes away what nobody will ever notice. */
-export function tidy(world: World): void {
-  for (const wire of world.connections.values()) {
-    let { client, far, toServer, toClient } = wire;
-    // Kept open, unread: the end of a connection that was left behind is noticed by nobody.
-    if (client.open && client.reader === '') {
-      if (toClient.includes(closing)) client = { open: false, reader: '' };
-      toClient = [];
-    }
-    if (!client.open) toClient = [];
-    if (!far.open) toServer = [];
-    if (!client.open && !far.open) world.connections.delete(wire.id);
-    else if (
-      client !== wire.client ||
-      toServer.length !== wire.toServer.length ||
-      toClient.length !== wire.toClient.length
-    ) {
-      world.wire({ ...wire, client, far, toServer, toClient });
-    }
-  }
-  const running = new Set<string>();
-  for (const { path, timers } of world.actors.values()) {
-    for (const timer of timers) running.add(timerName(path, timer));
-  }
-  for (const actor of world.actors.values()) {
-    if (actor.timers.some(({ behind }) => behind.some(({ name }) => !running.has(name)))) {
-      const timers = actor.timers.map((timer) => ({
-        ...timer,
-        behind: timer.behind.filter(({ name }) => running.has(name)),
-      }));
-      world.put({ ...actor, timers });
-    }
-  }
-  for (const actor of world.actors.values()) {
-    const { host } = actor;
-    if (host?.kind !== 'channel') continue;
-    const pipe = world.connections.has(host.pipe) ? host.pipe : '';
-    const previous = host.previous.filter((one) => world.connections.has(one));
-    if (pipe !== host.pipe || previous.length !== host.previous.length) {
-      world.put({ ...actor, host: { ...host, pipe, previous } });
-    }
-  }
 }

@@ -1,12 +1,12 @@
 /**
  * The whole world at one moment, as values: the actors of the client and of every server, the connections between them, and
- * what is true of the guest and its hypervisor. A part that is equal to another is the same object, so a world is a set of
- * numbers, and its mark is the sum of the marks of its parts.
+ * what is true of the guest and its hypervisor. A part that is equal to another is the same object, so a world is a handful
+ * of numbers, and its mark is the sum of the marks of its parts.
  */
 import { exchanged, type Hash, hashOf, type Letter, type State } from './alphabet.ts';
 
 /** One of the programs: "client", or the name of a server. */
-export type Program = string;
+export type ProgramName = string;
 
 /** A timer that runs. Timers of one actor stand in the order in which they were set. */
 export interface Timer {
@@ -35,8 +35,10 @@ export interface ChannelHost {
   readonly carried: string;
   /** Messages of the application that wait for the target. */
   readonly held: readonly Letter[];
-  /** It only asks a target a question, over a link that was lent. */
+  /** It only asks a target a question, over a link that this actor has lent it. */
   readonly lender: string;
+  /** Server: its client has been told of the surface. */
+  readonly shown: boolean;
 }
 
 /** What a link's host holds. */
@@ -56,7 +58,6 @@ export interface Question {
 }
 
 interface Part {
-  /** Of this part, in this program. */
   readonly number: number;
   readonly hash: Hash;
   /** With the displays exchanged. */
@@ -71,6 +72,45 @@ export interface Actor extends Part {
   readonly timers: readonly Timer[];
   readonly host: ChannelHost | LinkHost | undefined;
 }
+
+/** All that one program knows. What it does with an event is worked out once. */
+export interface Program extends Part {
+  readonly part: 'program';
+  readonly name: ProgramName;
+  readonly actors: ReadonlyMap<string, Actor>;
+  readonly questions: readonly Actor[];
+  readonly timers: readonly { readonly actor: Actor; readonly index: number; readonly timer: Timer }[];
+  readonly hosts: readonly (Actor & { readonly host: ChannelHost })[];
+  /** Connections that a host refers to. */
+  readonly pipes: ReadonlySet<string>;
+  readonly steps: Map<string, ProgramStep>;
+}
+
+/** What a program did with an event: what it is then, and what the world has to do about it, in order. */
+export interface ProgramStep {
+  readonly program: Program;
+  readonly deeds: readonly Deed[];
+}
+
+export type Deed =
+  | {
+      readonly do: 'put';
+      readonly pipe: string;
+      readonly to: 'client' | 'server';
+      readonly letter: Letter;
+      /** What the checker notes on it: which announcement it is, or which one it answers. */
+      readonly as: 'announcement' | 'answer' | '';
+    }
+  | { readonly do: 'close'; readonly pipe: string; readonly side: 'client' | 'server' }
+  | { readonly do: 'hand'; readonly pipe: string; readonly side: 'client' | 'server'; readonly reader: string }
+  | { readonly do: 'report'; readonly path: string; readonly news: any }
+  | { readonly do: 'violation'; readonly path: string; readonly reason: string }
+  | { readonly do: 'break'; readonly path: string; readonly why: string }
+  /** A source's hand-over went from one state to another. */
+  | { readonly do: 'lead'; readonly path: string; readonly from: State | undefined; readonly to: State }
+  | { readonly do: 'hear'; readonly n: number }
+  | { readonly do: 'give up' }
+  | { readonly do: 'end' };
 
 /** Something under way. `ghost` is what the checker knows of it, and no program. */
 export interface Item {
@@ -87,7 +127,7 @@ export interface End {
 export interface Connection extends Part {
   readonly part: 'connection';
   readonly id: string;
-  readonly server: Program;
+  readonly server: ProgramName;
   readonly channel: string;
   readonly client: End;
   readonly far: End;
@@ -98,29 +138,31 @@ export interface Connection extends Part {
 /** What is true beside the programs. Everything in it is plain data. */
 export interface Facts {
   /** The program in front of the guest. */
-  readonly guest: Program;
+  readonly guest: ProgramName;
   /** What the hypervisor is doing with the guest. */
   readonly move: {
-    readonly phase: 'idle' | 'announced' | 'arrived' | 'over';
-    readonly from: Program;
-    readonly to: Program;
+    readonly phase: 'idle' | 'announced' | 'arrived';
+    readonly from: ProgramName;
+    readonly to: ProgramName;
     /** Hosts that were told of in this move. */
-    readonly told: readonly Program[];
+    readonly told: readonly ProgramName[];
   };
-  /** Moves that have ended, '+' for each that was completed. */
+  /** Moves that have ended: '+' for each that was completed, '-' for each that was not. */
   readonly moves: string;
   /** Targets that will hear that the guest does not come. */
-  readonly toBeTold: readonly Program[];
+  readonly toBeTold: readonly ProgramName[];
   /** Faults so far, each with what it befell, in order of the alphabet. */
   readonly faults: readonly string[];
   /** Timers that were over while something else was about to happen. */
   readonly rushed: number;
   /** A target has waited for the guest, or for the client, for half an hour. */
   readonly gaveUp: boolean;
+  /** A server has greeted the client. */
+  readonly greeted: boolean;
   /** The client had to begin at a target afresh. */
   readonly fellBack: boolean;
-  readonly silent: readonly Program[];
-  readonly expired: readonly Program[];
+  readonly silent: readonly ProgramName[];
+  readonly expired: readonly ProgramName[];
   /** Channels that a server does not list yet. */
   readonly hidden: readonly string[];
   /** Numbered messages of the client's application: how many were taken, and the last one that a server's took. */
@@ -128,16 +170,15 @@ export interface Facts {
   readonly heard: number;
   /** What became of them on the way. */
   readonly gap: 'none' | 'lost' | 'mixed up';
-  /** Things that a server's application may still say. */
+  /** Things that a server's application has said of itself. */
   readonly chatter: number;
   /** The last announcement of each server, and the one that the client follows. */
-  readonly announced: Readonly<Record<Program, number>>;
+  readonly announced: Readonly<Record<ProgramName, number>>;
   readonly followed: number;
   /** The phase that the client reported last. */
   readonly phase: string;
   /** Schemes that sources have let the client go by. */
   readonly schemes: readonly string[];
-  readonly closed: boolean;
 }
 
 export interface Env extends Part {
@@ -145,7 +186,7 @@ export interface Env extends Part {
   readonly facts: Facts;
 }
 
-export type AnyPart = Actor | Connection | Env;
+type AnyPart = Actor | Program | Connection | Env;
 
 const parts: AnyPart[] = [];
 const byKey = new Map<string, AnyPart>();
@@ -153,21 +194,29 @@ const byKey = new Map<string, AnyPart>();
 /** Parts are kept for the whole run: how many there are. */
 export const knownParts = (): number => parts.length;
 
-function keep<P extends AnyPart>(key: string, text: () => string, swapped: () => string, rest: object): P {
+/** Forgets every part. No world that was made before may be used after. */
+export function forgetParts(): void {
+  parts.length = 0;
+  byKey.clear();
+}
+
+function keep<P extends AnyPart>(key: string, make: (number: number) => P): P {
   const known = byKey.get(key);
   if (known !== undefined) return known as P;
-  const part = { ...rest, number: parts.length, hash: hashOf(text()), swapped: hashOf(swapped()) } as P;
+  const part = make(parts.length);
   parts.push(part);
   byKey.set(key, part);
   return part;
 }
+
+// -------------------------------------------------------------------------------------------------- texts of parts
 
 const hostText = (host: ChannelHost | LinkHost | undefined, letters: (l: Letter) => string): string =>
   host === undefined
     ? ''
     : host.kind === 'link'
       ? `L${host.pipe}|${host.parked}|${host.given}|${host.spoke}`
-      : `C${host.link}|${host.pipe}|${host.previous.join(' ')}|${host.carried}|${host.held.map(letters).join(' ')}|${host.lender}`;
+      : `C${host.link}|${host.pipe}|${host.previous.join(' ')}|${host.carried}|${host.held.map(letters).join(' ')}|${host.lender}|${host.shown}`;
 
 const timersText = (timers: readonly Timer[], letters: (l: Letter) => string): string =>
   timers
@@ -177,119 +226,167 @@ const timersText = (timers: readonly Timer[], letters: (l: Letter) => string): s
     )
     .join(' ');
 
-const text = (l: Letter) => l.text;
-const swapped = (l: Letter) => l.swapped;
+const plain = (l: Letter) => l.text;
+/** In a text that is exchanged as a whole afterwards: exchanged twice, what is exchanged already stays so. */
+const swapped = (l: Letter) => exchanged(l.swapped);
 const number = (l: Letter) => String(l.id);
 
-export function actor(it: Omit<Actor, keyof Part | 'part'>): Actor {
+export type ActorContent = Omit<Actor, keyof Part | 'part'>;
+type ConnectionContent = Omit<Connection, keyof Part | 'part'>;
+
+export function actor(it: ActorContent): Actor {
   const { path, state, question, timers, host } = it;
   const key = `A${path}|${state?.id ?? question!.text}|${timersText(timers, number)}|${hostText(host, number)}`;
   const whole = (words: (l: Letter) => string, stateText: string) =>
     `A${path}|${stateText}|${timersText(timers, words)}|${hostText(host, words)}`;
-  return keep(
-    key,
-    () => whole(text, state?.text ?? question!.text),
-    () => exchanged(whole((l) => exchanged(swapped(l)), exchanged(state?.swapped ?? question!.text))),
-    { part: 'actor', ...it },
-  );
+  return keep(key, (n) => ({
+    part: 'actor',
+    ...it,
+    number: n,
+    hash: hashOf(whole(plain, state?.text ?? question!.text)),
+    swapped: hashOf(exchanged(whole(swapped, state === undefined ? question!.text : exchanged(state.swapped)))),
+  }));
 }
 
 const itemsText = (items: readonly Item[], letters: (l: Letter) => string) =>
   items.map(({ letter, ghost }) => `${letters(letter)}#${ghost}`).join(' ');
 
-export function connection(it: Omit<Connection, keyof Part | 'part'>): Connection {
+export function connection(it: ConnectionContent): Connection {
   const whole = (words: (l: Letter) => string) =>
     `N${it.id}|${it.client.open}${it.client.reader}|${it.far.open}${it.far.reader}|${itemsText(it.toServer, words)}|${itemsText(it.toClient, words)}`;
-  return keep(
-    whole(number),
-    () => whole(text),
-    () => exchanged(whole((l) => exchanged(swapped(l)))),
-    { part: 'connection', ...it },
-  );
+  return keep(whole(number), (n) => ({
+    part: 'connection',
+    ...it,
+    number: n,
+    hash: hashOf(whole(plain)),
+    swapped: hashOf(exchanged(whole(swapped))),
+  }));
 }
 
-export function env(facts: Facts): Env {
+function env(facts: Facts): Env {
   const key = `F${JSON.stringify(facts)}`;
-  return keep(
-    key,
-    () => key,
-    () => exchanged(key),
-    { part: 'facts', facts },
-  );
+  return keep(key, (n) => ({ part: 'facts', facts, number: n, hash: hashOf(key), swapped: hashOf(exchanged(key)) }));
 }
 
-/** A world that is being changed. */
+const sum = (all: Iterable<Part>): { hash: Hash; swapped: Hash } => {
+  let [a, b, c, d] = [0, 0, 0, 0];
+  for (const part of all) {
+    a = (a + part.hash[0]) >>> 0;
+    b = (b + part.hash[1]) >>> 0;
+    c = (c + part.swapped[0]) >>> 0;
+    d = (d + part.swapped[1]) >>> 0;
+  }
+  return { hash: [a, b], swapped: [c, d] };
+};
+
+export function program(name: ProgramName, actors: ReadonlyMap<string, Actor>): Program {
+  const numbers = Array.from(actors.values(), (one) => one.number).sort((a, b) => a - b);
+  return keep(`P${name} ${numbers.join(' ')}`, (n) => {
+    const sorted = new Map([...actors].sort(([a], [b]) => (a < b ? -1 : 1)));
+    const all = [...sorted.values()];
+    const pipes = new Set<string>();
+    for (const { host } of all) {
+      if (host === undefined) continue;
+      pipes.add(host.pipe);
+      if (host.kind === 'channel') for (const pipe of host.previous) pipes.add(pipe);
+    }
+    return {
+      part: 'program',
+      name,
+      actors: sorted,
+      questions: all.filter(({ question }) => question !== undefined),
+      timers: all.flatMap((one) => one.timers.map((timer, index) => ({ actor: one, index, timer }))),
+      hosts: all.filter(({ host }) => host?.kind === 'channel') as never,
+      pipes,
+      steps: new Map(),
+      number: n,
+      ...sum(all),
+    };
+  });
+}
+
+// --------------------------------------------------------------------------------------------------------- a world
+
+/** A world, while it is being changed. */
 export class World {
-  readonly actors = new Map<string, Actor>();
-  readonly connections = new Map<string, Connection>();
-  private environment: Env;
+  readonly programs: Map<ProgramName, Program>;
+  readonly connections: Map<string, Connection>;
+  facts: Facts;
+  private known: Env | undefined;
 
   constructor(facts: Facts) {
-    this.environment = env(facts);
+    this.programs = new Map();
+    this.connections = new Map();
+    this.facts = facts;
   }
 
-  get facts(): Facts {
-    return this.environment.facts;
+  copy(): World {
+    const world: World = Object.create(World.prototype);
+    Object.assign(world, {
+      programs: new Map(this.programs),
+      connections: new Map(this.connections),
+      facts: this.facts,
+      known: this.known,
+    });
+    return world;
   }
 
   know(change: Partial<Facts>): void {
-    this.environment = env({ ...this.environment.facts, ...change });
+    this.facts = { ...this.facts, ...change };
+    this.known = undefined;
   }
 
-  put(it: Omit<Actor, keyof Part | 'part'>): void {
-    this.actors.set(it.path, actor(it));
-  }
-
-  wire(it: Omit<Connection, keyof Part | 'part'>): void {
+  wire(it: ConnectionContent): void {
     this.connections.set(it.id, connection(it));
+  }
+
+  actor(path: string): Actor | undefined {
+    return this.programs.get(programOf(path))?.actors.get(path);
+  }
+
+  *actors(): Generator<Actor> {
+    for (const { actors } of this.programs.values()) yield* actors.values();
+  }
+
+  private get env(): Env {
+    this.known ??= env(this.facts);
+    return this.known;
   }
 
   /** Numbers of its parts, in order: the same for equal worlds. */
   pack(): Int32Array {
-    const numbers = new Int32Array(this.actors.size + this.connections.size + 1);
+    const numbers = new Int32Array(this.programs.size + this.connections.size + 1);
     let at = 0;
-    for (const part of this.actors.values()) numbers[at++] = part.number;
+    for (const part of this.programs.values()) numbers[at++] = part.number;
     for (const part of this.connections.values()) numbers[at++] = part.number;
-    numbers[at] = this.environment.number;
+    numbers[at] = this.env.number;
     return numbers.sort();
   }
 
   static unpack(numbers: Int32Array): World {
     const world: World = Object.create(World.prototype);
-    const actors = new Map<string, Actor>();
+    const programs = new Map<string, Program>();
     const connections = new Map<string, Connection>();
+    let known: Env | undefined;
     for (const n of numbers) {
       const part = parts[n]!;
-      if (part.part === 'actor') actors.set(part.path, part);
+      if (part.part === 'program') programs.set(part.name, part);
       else if (part.part === 'connection') connections.set(part.id, part);
-      else world.environment = part;
+      else known = part as Env;
     }
-    Object.assign(world, { actors, connections });
+    Object.assign(world, { programs, connections, facts: known!.facts, known });
     return world;
   }
 
   /** The mark of this world; with `symmetric`, also of the one in which the displays are exchanged. */
   mark(symmetric: boolean): Hash {
-    let [a, b, c, d] = [0, 0, 0, 0];
-    const add = ({ hash, swapped }: AnyPart) => {
-      a = (a + hash[0]) >>> 0;
-      b = (b + hash[1]) >>> 0;
-      c = (c + swapped[0]) >>> 0;
-      d = (d + swapped[1]) >>> 0;
-    };
-    for (const part of this.actors.values()) add(part);
-    for (const part of this.connections.values()) add(part);
-    add(this.environment);
-    return !symmetric || a < c || (a === c && b <= d) ? [a, b] : [c, d];
-  }
-
-  childrenOf(path: string): string[] {
-    const prefix = `${path}/`;
-    return [...this.actors.keys()].filter((one) => one.startsWith(prefix) && !one.includes('/', prefix.length));
+    const { hash, swapped: other } = sum([...this.programs.values(), ...this.connections.values(), this.env]);
+    const first = hash[0] < other[0] || (hash[0] === other[0] && hash[1] <= other[1]);
+    return !symmetric || first ? hash : other;
   }
 }
 
-export const programOf = (path: string): Program => {
+export const programOf = (path: string): ProgramName => {
   const slash = path.indexOf('/');
   return slash < 0 ? path : path.slice(0, slash);
 };
