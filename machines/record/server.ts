@@ -1,4 +1,7 @@
-/** A record channel at a server: the application says when the guest listens. */
+/**
+ * A record channel at a server: the application says when the guest listens. Its state does not travel, so migrate data that a
+ * client brings to a target are no news and no offence.
+ */
 import { emit } from 'xstate';
 import type { RecordChannel } from '../../src/protocol/audio.ts';
 import type { Sent } from '../../src/protocol/channel.ts';
@@ -22,7 +25,8 @@ export const recordServer = channelSetup<typeof RecordChannel, 'server', RecordA
       ),
     },
     guards: {
-      'state travels': () => false,
+      /** There is none, but the round trip holds the client back until all that it has said here was heard (spec §3d 7-8). */
+      'state travels': () => true,
       'guest listens': ({ event }) => event.type === 'api.say' && event.message.type === 'msg.start',
       'guest listens no more': ({ event }) => event.type === 'api.say' && event.message.type === 'msg.stop',
     },
@@ -41,13 +45,17 @@ export const recordServer = channelSetup<typeof RecordChannel, 'server', RecordA
           'migration.move': '.not linked',
         },
         states: {
-          'not linked': {},
+          'not linked': {
+            /** Said before the client heard that it is let go. */
+            on: { 'msgc.mode': {}, 'msgc.start_mark': {} },
+          },
           closed: {
             on: {
               'api.say': { guard: 'guest listens', target: 'open', actions: 'say it' },
               /** The client may still be talking when it has been told to stop. */
               'msgc.mode': {},
               'msgc.start_mark': {},
+              'msgc.migrate_data': {},
             },
           },
           open: {
@@ -55,6 +63,7 @@ export const recordServer = channelSetup<typeof RecordChannel, 'server', RecordA
               'api.say': { guard: 'guest listens no more', target: 'closed', actions: 'say it' },
               'msgc.mode': {},
               'msgc.start_mark': {},
+              'msgc.migrate_data': {},
             },
           },
         },

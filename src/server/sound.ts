@@ -165,6 +165,11 @@ export class Record extends Sound {
   /** What the microphones say. */
   readonly heard: Observable<Int16Array> = this.samples.asObservable();
 
+  /** Nothing travels but the message: it comes when all that the client had said here was heard. */
+  collect(): Uint8Array {
+    return new Uint8Array(0);
+  }
+
   override attach(host: ChannelHost): void {
     super.attach(host);
     let mode: number = AudioDataMode.raw;

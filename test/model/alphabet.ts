@@ -170,6 +170,15 @@ export class Chart {
     return outcome;
   }
 
+  /** Ids of the states that it has been in. */
+  visited(): Set<string> {
+    const ids = new Set<string>();
+    for (const { snapshot } of this.byText.values()) {
+      for (const { id } of (snapshot as unknown as { _nodes: { id: string }[] })._nodes) ids.add(id);
+    }
+    return ids;
+  }
+
   private outcome(snapshot: AnyMachineSnapshot, effects: readonly Effect[]): Outcome {
     const doings = effects.map((effect) => this.doing(effect));
     // A child that is begun and ended in one step never lives.
@@ -236,3 +245,7 @@ export class Chart {
 
 /** The charts of one world, by their ids. */
 export type Charts = ReadonlyMap<string, Chart>;
+
+/** Charts that remember nothing yet. */
+export const freshCharts = (machines: readonly AnyStateMachine[]): Charts =>
+  new Map(machines.map((machine) => [machine.id, new Chart(machine)]));

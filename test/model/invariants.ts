@@ -54,13 +54,23 @@ const servers = (world: World) => [...world.programs.keys()].filter((name) => na
 const smooth = ({ facts }: World) => facts.faults.length === 0 && facts.rushed === 0 && !facts.gaveUp;
 
 /** The best scheme that all three are capable of and that the hypervisor allows (spec §3.0). */
-function bestScheme({ scheme, schemes = {}, declines }: Scenario): Scheme {
+function bestScheme({ scheme, schemes = {}, declines, tokenless }: Scenario): Scheme {
   const { client: ours = allSchemes, source = allSchemes, target = allSchemes } = schemes;
   const can = (one: Scheme) =>
     one === 'semi-seamless'
       ? ours.includes(one) && source.includes(one)
       : one === 'switch-host' ||
-        (ours.includes(one) && source.includes(one) && (one === 'early-link' || (target.includes(one) && !declines)));
+        (ours.includes(one) &&
+          source.includes(one) &&
+          (one === 'early-link' || (target.includes(one) && !declines && !tokenless)));
+  const announced = allSchemes
+    .slice(allSchemes.indexOf(scheme))
+    .find(
+      (one) =>
+        one === 'switch-host' || (ours.includes(one) && source.includes(one) && !(one === 'seamless' && tokenless)),
+    );
+  // What the target cannot do is found out only when it is linked: then there is one way down.
+  if (announced === 'seamless' && !can('seamless')) return 'semi-seamless';
   const best = allSchemes.slice(allSchemes.indexOf(scheme)).find(can) ?? 'switch-host';
   // Both know the old message for the announcement of an early link, whatever was called for.
   return best === 'switch-host' && can('early-link') ? 'early-link' : best;
@@ -126,7 +136,9 @@ export const always: readonly Always[] = [
   {
     name: 'completed only when the client has left',
     because: 'spec §4: SPICE_MIGRATE_COMPLETED fires when the last client has gone after the end, or had to go',
-    after: ({ incidents, world }) => {
+    after: ({ incidents, world, move }) => {
+      // Whoever has not gone by the deadline had to go.
+      if (move.timer) return undefined;
       for (const incident of incidents) {
         if (incident.do !== 'report' || incident.news.event !== 'migrate_end_complete' || !incident.news.completed)
           continue;
@@ -181,6 +193,10 @@ function closedWithReason(world: World): boolean {
     !facts.greeted ||
     // The target hangs up for good reason; a client that goes over before it notices ends as one whose main was cut.
     facts.gaveUp ||
+    // It asks its program where to go, and takes no answer for a no.
+    facts.undecided ||
+    // Nobody had told it where the guest was going.
+    (befell(world, 'source ends') && facts.followed === 0) ||
     // Spec §5.7: main lost is the end of the session; §2.2: a server that cannot say how the guest is ends it.
     befell(world, 'cut main:0', 'host cut', 'no facts main:0', 'bad data main:0') ||
     (facts.guest !== 'source' && facts.silent.includes(facts.guest)) ||

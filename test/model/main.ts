@@ -1,50 +1,70 @@
-/** npm run check:model */
+/**
+ * npm run check:model [-- [--long] [--faults N] [--early N] [--minutes M] [--only TEXT]]
+ *
+ * Goes through every world of the set and says what each took; ends with 1 and the shortest way to it as soon as something is
+ * not as it must be. --long adds the larger worlds, --faults lets any N faults come together, --early lets N timers be over
+ * before their time, --minutes stops there (and says which worlds were not gone through), --only takes worlds whose names
+ * contain the text.
+ */
+import { parseArgs } from 'node:util';
 import { charts as all } from '../../machines/index.ts';
-import { Chart } from './alphabet.ts';
+import { freshCharts } from './alphabet.ts';
+import { Coverage } from './coverage.ts';
 import { explore, walk } from './explore.ts';
-import type { Scenario } from './scenario.ts';
+import { worlds } from './worlds.ts';
 
-const charts = new Map(Object.values(all).map((machine) => [machine.id, new Chart(machine)]));
-const options = Object.fromEntries(process.argv.slice(2).map((word) => word.split('=') as [string, string]));
-const {
-  schemes = 'seamless,semi-seamless,early-link,switch-host',
-  channels = 'inputs:0',
-  most = '0',
-  rush = '0',
-  faults = '',
-  limit = '60000',
-  findings = '3',
-  typed,
-  cold,
-  chatter,
-  added,
-  extra = '{}',
-} = options;
-for (const scheme of schemes.split(',')) {
-  const scenario: Scenario = {
-    name: scheme,
-    scheme: scheme as never,
-    channels: channels.split(','),
-    faults: faults === '' ? [] : (faults.split(',') as never),
-    most: Number(most),
-    rush: Number(rush),
-    ...(typed === undefined ? {} : { typed: { channel: typed.split('/')[0]!, messages: Number(typed.split('/')[1]) } }),
-    ...(cold === undefined ? {} : { cold: true }),
-    ...(chatter === undefined ? {} : { chatter: Number(chatter) }),
-    ...(added === undefined ? {} : { added }),
-    ...JSON.parse(extra),
-  };
-  const {
-    findings: found,
-    outcomes,
-    ...rest
-  } = explore(scenario, charts, { milliseconds: Number(limit), findings: Number(findings) });
+const { values } = parseArgs({
+  options: {
+    long: { type: 'boolean', default: false },
+    faults: { type: 'string' },
+    early: { type: 'string' },
+    minutes: { type: 'string' },
+    only: { type: 'string', default: '' },
+    findings: { type: 'string', default: '1' },
+    outcomes: { type: 'boolean', default: false },
+  },
+});
+const until = values.minutes === undefined ? Number.POSITIVE_INFINITY : Date.now() + Number(values.minutes) * 60_000;
+const set = worlds({
+  long: values.long,
+  ...(values.faults === undefined ? {} : { faults: Number(values.faults) }),
+  ...(values.early === undefined ? {} : { early: Number(values.early) }),
+}).filter(({ name }) => name.includes(values.only));
+
+const machines = Object.values(all);
+const coverage = new Coverage(machines);
+const column = (value: number | string, width: number) => String(value).padStart(width);
+const sum = { worlds: 0, moves: 0, depth: 0, ms: 0, complete: 0, findings: 0 };
+console.log(
+  `${column('states', 10)} ${column('transitions', 12)} ${column('depth', 6)} ${column('seconds', 8)}  world`,
+);
+for (const scenario of set) {
+  const charts = freshCharts(machines);
+  const left = until - Date.now();
+  if (left <= 0) continue;
+  const { findings, outcomes, ...found } = explore(scenario, charts, {
+    milliseconds: left,
+    findings: Number(values.findings),
+  });
   console.log(
-    `=== ${scheme}: ${rest.worlds} worlds, ${rest.moves} moves, depth ${rest.depth}, ${rest.rests} rests, ${rest.milliseconds} ms, ${((rest.moves / rest.milliseconds) * 1000) | 0}/s ${rest.complete ? '' : 'INCOMPLETE'} ${(process.memoryUsage().rss / 1e6) | 0} MB`,
+    `${column(found.worlds, 10)} ${column(found.moves, 12)} ${column(found.depth, 6)} ${column((found.milliseconds / 1000).toFixed(1), 8)}  ${scenario.name}${found.complete ? '' : ' (not finished)'}`,
   );
-  for (const [outcome, count] of outcomes) console.log(`    ${count} x ${outcome}`);
-  for (const finding of found) {
+  coverage.add(charts);
+  if (values.outcomes) for (const [outcome, count] of outcomes) console.log(`    ${count} x ${outcome}`);
+  sum.worlds += found.worlds;
+  sum.moves += found.moves;
+  sum.depth = Math.max(sum.depth, found.depth);
+  sum.ms += found.milliseconds;
+  if (found.complete) sum.complete++;
+  sum.findings += findings.length;
+  for (const finding of findings) {
     console.log(`--- ${finding.invariant}: ${finding.why}`);
     walk(scenario, charts, finding.way, ({ move }) => console.log('  ', move.text()));
   }
 }
+console.log(
+  `${column(sum.worlds, 10)} ${column(sum.moves, 12)} ${column(sum.depth, 6)} ${column((sum.ms / 1000).toFixed(1), 8)}  ${sum.complete} of ${set.length} worlds gone through, ${sum.findings} findings`,
+);
+console.log(`${coverage.reached} of ${coverage.all} states of the charts were reached; not these:`);
+for (const id of coverage.unreached) console.log(`  ${id}`);
+if (sum.findings > 0) process.exitCode = 1;

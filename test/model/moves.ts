@@ -38,6 +38,8 @@ export interface Move {
   readonly at: ProgramName;
   /** It happens by itself, without the clock, the hypervisor, or a person. */
   readonly prompt?: boolean;
+  /** A wait is over. */
+  readonly timer?: boolean;
   /** A fault, and what it befalls. */
   readonly fault?: string;
   /** A link is tried with a password that is no good, at this server. */
@@ -71,7 +73,7 @@ function channelCaps(scenario: Scenario, program: ProgramName, channel: string):
   const admitted = scenario.schemes?.[role] ?? allSchemes;
   return caps(
     MainCap.nameAndUuid,
-    MainCap.agentConnectedTokens,
+    ...(role !== 'client' || !scenario.tokenless ? [MainCap.agentConnectedTokens] : []),
     ...(role !== 'client' || admitted.includes('semi-seamless') ? [MainCap.semiSeamlessMigrate] : []),
     ...(admitted.includes('seamless') || (role === 'target' && scenario.declines) ? [MainCap.seamlessMigrate] : []),
     ...(admitted.includes('early-link') ? [MainCap.earlyLink] : []),
@@ -90,7 +92,7 @@ export class Game {
   constructor(scenario: Scenario, charts: Charts) {
     this.scenario = scenario;
     this.charts = charts;
-    const third = scenario.faults.some((fault) => fault === 'retarget' || fault === 'onward');
+    const third = scenario.faults.some((fault) => /^(retarget|onward|elsewhere)$/.test(fault));
     this.servers = third ? ['source', 'target', 'other'] : ['source', 'target'];
   }
 
@@ -105,6 +107,7 @@ export class Game {
       faults: [],
       rushed: 0,
       gaveUp: false,
+      undecided: false,
       greeted: false,
       fellBack: false,
       silent: [],
@@ -332,7 +335,7 @@ export class Game {
     );
   }
 
-  private timers({ name, timers }: Program, early: boolean, moves: Move[]): void {
+  private timers({ name, timers, questions }: Program, early: boolean, moves: Move[]): void {
     for (const { actor, index, timer } of timers) {
       // Others are over before it, or one of the same length that was set before it.
       if (timer.behind.length > 0) continue;
@@ -345,8 +348,11 @@ export class Game {
           return `${name}: ${shown(path)}: ${timer.delay} ms are over${what}${early ? ', early' : ''}`;
         },
         at: name,
+        timer: true,
         act: (world) => {
           if (early) world.know({ rushed: world.facts.rushed + 1 });
+          const asked = questions.find((one) => parentOf(one.path) === path)?.question?.name;
+          if (asked === 'resolve destination') world.know({ undecided: true });
           this.step(world, name, `elapse ${path} ${index}`, (run) => run.elapse(path, index));
         },
       });
@@ -428,7 +434,16 @@ export class Game {
         act: (now) => this.step(now, 'client', `fail ${path}`, (run) => run.fail(path, 'refused')),
       });
     }
-    if (silent.includes(host) || !this.servers.includes(host)) return;
+    if (!world.programs.has(host)) {
+      moves.push({
+        text: () => `client: ${shown(link)}: nobody listens at ${host}`,
+        at: 'client',
+        prompt: true,
+        act: (now) => this.step(now, 'client', `fail ${path}`, (run) => run.fail(path, 'refused')),
+      });
+      return;
+    }
+    if (silent.includes(host)) return;
     const bad = expired.includes(host);
     moves.push({
       text: () => `client > ${host} ${shown(link)} is linked${bad ? ', with an expired password' : ''}`,
@@ -515,7 +530,8 @@ export class Game {
       case 'idle':
         if (facts.moves === '') announce('source', 'target');
         else if (facts.moves === '-' && failing('again')) announce('source', 'target', 'again');
-        else if (facts.moves === '+' && failing('onward')) announce('target', 'other', 'onward');
+        if (facts.moves === '-' && failing('elsewhere')) announce('source', 'other', 'elsewhere');
+        if (facts.moves === '+' && failing('onward')) announce('target', 'other', 'onward');
         if (facts.moves === '+' && failing('back')) announce('target', 'source', 'back');
         break;
       case 'announced':
@@ -577,7 +593,7 @@ export class Game {
           host.side === 'client' && host.channel === typed?.channel && host.lender === '' && host.link !== '';
         if (mine && facts.typed < typed.messages) {
           const n = facts.typed + 1;
-          const type = typed.channel === 'main:0' ? 'msgc.agent_data' : 'msgc.key_down';
+          const type = said[typed.channel.slice(0, typed.channel.indexOf(':'))]!;
           moves.push({
             text: () => `client: number ${n} is typed`,
             at: 'client',
@@ -630,8 +646,16 @@ export class Game {
       const act = (now: World) => now.know({ silent: [...facts.silent, program].sort() });
       mishap(`${program} silent`, program, `${program} falls silent`, act);
     }
-    if (facts.guest !== 'target')
-      mishap('restart', 'target', 'the target is started again', (now) => this.restart(now));
+    if (facts.guest !== 'target') {
+      const act = (now: World) => {
+        end(now, 'target');
+        this.bootServer(now, 'target');
+      };
+      mishap('restart', 'target', 'the target is started again', act);
+    }
+    if (facts.guest !== 'source' && world.programs.has('source')) {
+      mishap('source ends', 'source', 'the program of the source ends', (now) => end(now, 'source'));
+    }
     if (!facts.expired.includes('target')) {
       const act = (now: World) => now.know({ expired: ['target'] });
       mishap('expired', 'target', 'the password of the target expires', act, linkedAhead(world) ? 'late' : 'early');
@@ -656,13 +680,6 @@ export class Game {
     }
   }
 
-  private restart(world: World): void {
-    for (const wire of [...world.connections.values()]) {
-      if (wire.server === 'target') world.wire({ ...wire, far: gone, toServer: [], toClient: [closing] });
-    }
-    this.bootServer(world, 'target');
-  }
-
   // ------------------------------------------------------------------------------------------------------------ order
 
   /** Takes away what nobody will ever notice. */
@@ -679,7 +696,7 @@ export class Game {
       if (!client.open && !far.open) {
         world.connections.delete(wire.id);
         for (const program of ['client', wire.server]) {
-          if (!world.programs.get(program)!.pipes.has(wire.id)) continue;
+          if (!world.programs.get(program)?.pipes.has(wire.id)) continue;
           this.step(world, program, `forget ${wire.id}`, (run) => run.forget(wire.id));
         }
       } else if (
@@ -711,6 +728,13 @@ const guestFacts = {
   uuid: key,
 };
 
+/** What a client's application says on a channel. */
+const said: Readonly<Record<string, string>> = {
+  main: 'msgc.agent_data',
+  inputs: 'msgc.key_down',
+  record: 'msgc.data',
+};
+
 /** A data message for each channel. */
 const chat: Readonly<Record<string, string>> = {
   main: 'msg.multi_media_time',
@@ -740,6 +764,14 @@ function close(world: World, pipe: string, side: 'client' | 'server'): void {
       ? { ...wire, client: gone, toClient: [], toServer: wire.client.open ? last(wire.toServer) : wire.toServer }
       : { ...wire, far: gone, toServer: [], toClient: wire.far.open ? last(wire.toClient) : wire.toClient },
   );
+}
+
+/** A program is no more; its system hangs up for it. */
+function end(world: World, server: ProgramName): void {
+  for (const wire of [...world.connections.values()]) {
+    if (wire.server === server) world.wire({ ...wire, far: gone, toServer: [], toClient: [closing] });
+  }
+  world.programs.delete(server);
 }
 
 function cut(world: World, { id }: Connection): void {

@@ -9,6 +9,7 @@ export const faults = {
   'source silent': 'the source takes nothing and says nothing any more, and its connections stay open',
   'client silent': 'the client takes nothing and says nothing any more, and its connections stay open',
   restart: 'the target is started again: it forgets its sessions',
+  'source ends': 'the program that the guest has left ends, and nobody listens there any more',
   expired: "the target's password expires: links that were not proven before are refused",
   retarget: 'the hypervisor announces another target',
   reannounce: 'the hypervisor announces the same target again',
@@ -20,6 +21,7 @@ export const faults = {
   'client leaves': 'the client is closed by its program',
   'server disconnects': 'a server is told to disconnect everybody',
   again: 'the guest is moved once more after a move that came to nothing',
+  elsewhere: 'the guest is moved to another target after a move that came to nothing',
   onward: 'the guest moves on from the target at once',
   back: 'the guest moves from the target back to the source at once',
 } as const;
@@ -35,6 +37,8 @@ export interface Scenario {
     readonly source?: readonly Scheme[];
     readonly target?: readonly Scheme[];
   };
+  /** The client knows no AGENT_CONNECTED_TOKENS, without which there is no seamless hand-over (spec §3.0). */
+  readonly tokenless?: boolean;
   /** The target claims the capability for seamless hand-overs, and declines when it is asked. */
   readonly declines?: boolean;
   /** Channels beside main. */
@@ -52,7 +56,6 @@ export interface Scenario {
   readonly chatter?: number;
   /** The move may begin before the client is up. */
   readonly cold?: boolean;
-  /** There is nobody at first: the client comes during the move. */
 }
 
 export const allSchemes: readonly Scheme[] = ['seamless', 'early-link', 'semi-seamless', 'switch-host'];

@@ -1,0 +1,93 @@
+/**
+ * The worlds that are gone through, each within bounds that it states: one client, two servers (three where the guest goes on
+ * to another), few channels, and a number of faults and of early timers. Every scheme and every fault comes up in the small
+ * set; the long one has more channels, more faults in one run, and every timer at any time.
+ */
+import type { Scheme } from '../../machines/contract.ts';
+import { allSchemes, type Fault, faults, type Scenario } from './scenario.ts';
+
+export interface Bounds {
+  /** Worlds of the long set too. */
+  readonly long: boolean;
+  /** Faults in one run, where a world has any. Default: 1. */
+  readonly faults?: number;
+  /** Timers in one run that are over before what is about to happen anyway. Default: what each world says. */
+  readonly early?: number;
+}
+
+const everyFault = Object.keys(faults) as Fault[];
+
+/** A scenario without a word of its own. */
+const world = (name: string, scheme: Scheme, channels: readonly string[], more: Partial<Scenario> = {}): Scenario => ({
+  name: `${scheme}: ${name}`,
+  scheme,
+  channels,
+  faults: [],
+  most: 0,
+  rush: 0,
+  ...more,
+});
+
+const without = (...schemes: Scheme[]) => allSchemes.filter((scheme) => !schemes.includes(scheme));
+
+/** What each end may lack (spec §3.0, §5.6). */
+const lacks: Readonly<Record<string, Partial<Scenario>>> = {
+  'the client knows no seamless': { schemes: { client: without('seamless') } },
+  'the client knows no agent tokens': { tokenless: true },
+  'the client knows no early link': { schemes: { client: without('early-link') } },
+  'the client knows only semi-seamless': { schemes: { client: ['semi-seamless', 'switch-host'] } },
+  'the client knows only switch-host': { schemes: { client: ['switch-host'] } },
+  'the source knows no seamless': { schemes: { source: without('seamless') } },
+  'the source knows only switch-host': { schemes: { source: ['switch-host'] } },
+  'the target knows no seamless': { schemes: { target: without('seamless') } },
+  'the target knows no early link': { schemes: { target: without('early-link') } },
+  'the target knows only switch-host': { schemes: { target: ['switch-host'] } },
+  'the target declines': { schemes: { target: without('seamless') }, declines: true },
+};
+
+const added = (fault: Fault): Partial<Scenario> => (fault === 'channel added' ? { added: 'display:1' } : {});
+
+function small(scheme: Scheme): Scenario[] {
+  return [
+    world('two displays', scheme, ['display:0', 'display:1']),
+    world('keys and picture, things said', scheme, ['inputs:0', 'display:0'], { chatter: 1 }),
+    world('pointer', scheme, ['cursor:0', 'inputs:0']),
+    world('sound', scheme, ['playback:0', 'record:0']),
+    world('a client that comes meanwhile', scheme, ['display:0'], { cold: true }),
+    world('keys typed', scheme, ['inputs:0'], { typed: { channel: 'inputs:0', messages: 3 } }),
+    world('agent messages', scheme, ['inputs:0'], { typed: { channel: 'main:0', messages: 3 } }),
+    world('record data', scheme, ['record:0'], { typed: { channel: 'record:0', messages: 2 } }),
+    world('a timer early', scheme, ['inputs:0'], { rush: 1 }),
+    ...Object.entries(lacks).map(([name, more]) => world(name, scheme, ['inputs:0'], more)),
+    ...everyFault.map((fault) => world(fault, scheme, ['inputs:0'], { faults: [fault], most: 1, ...added(fault) })),
+  ];
+}
+
+function long(scheme: Scheme): Scenario[] {
+  return [
+    world('two displays and keys', scheme, ['display:0', 'display:1', 'inputs:0']),
+    world('two displays, a timer early', scheme, ['display:0', 'display:1'], { rush: 1 }),
+    world('pointer, a timer early', scheme, ['cursor:0', 'inputs:0'], { rush: 1 }),
+    world('sound, a timer early', scheme, ['playback:0', 'record:0'], { rush: 1 }),
+    world('a client that comes meanwhile, a timer early', scheme, ['display:0'], { cold: true, rush: 1 }),
+    world('keys typed, a timer early', scheme, ['inputs:0'], { rush: 1, typed: { channel: 'inputs:0', messages: 2 } }),
+    world('two timers early', scheme, ['inputs:0'], { rush: 2 }),
+    ...everyFault.flatMap((fault) => [
+      world(`${fault}, picture`, scheme, ['display:0'], { faults: [fault], most: 1, ...added(fault) }),
+      world(`${fault}, a timer early`, scheme, ['inputs:0'], { faults: [fault], most: 1, rush: 1, ...added(fault) }),
+    ]),
+    ...Object.entries(lacks).map(([name, more]) =>
+      world(`${name}, any fault`, scheme, ['inputs:0'], { ...more, faults: everyFault, most: 1 }),
+    ),
+  ];
+}
+
+export function worlds({ long: all, faults: most, early }: Bounds): Scenario[] {
+  return allSchemes
+    .flatMap((scheme) => [...small(scheme), ...(all ? long(scheme) : [])])
+    .map((scenario) => ({
+      ...scenario,
+      ...(early === undefined ? {} : { rush: early }),
+      ...(most === undefined || scenario.most === 0 ? {} : { most, faults: everyFault }),
+    }));
+}
