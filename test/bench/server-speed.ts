@@ -53,7 +53,7 @@ export async function benches(): Promise<BenchRow[]> {
 }
 
 async function measure(subject: Subject, coding: Coding, port: number, pid: number): Promise<Figure> {
-  const watcher = await Watcher.start(port, coding === 'lz4' ? 'lz4' : undefined);
+  const watcher = await Watcher.start(port, { preferredCompression: coding === 'lz4' ? 'lz4' : undefined });
   await pause(warming);
   const count = () => (subject === 'fills' ? watcher.fills : watcher.pixels / (width * height));
   const before = { at: performance.now(), count: count(), cpu: cpuSeconds(pid) };

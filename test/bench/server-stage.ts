@@ -42,7 +42,13 @@ export function cpuSeconds(pid: number): number {
   return (Number(words[11]) + Number(words[12])) / 100;
 }
 
-/** Counts what comes; `onMessage` sees every message of the display channel, undecoded pictures in it. */
+export interface WatcherOptions {
+  readonly preferredCompression?: PreferredCompression | undefined;
+  /** Sees every message of the display channel, from the first on. */
+  readonly onMessage?: ((message: AnyMessage) => void) | undefined;
+}
+
+/** Counts what comes. */
 export class Watcher {
   readonly client: Client;
   pixels = 0;
@@ -50,40 +56,41 @@ export class Watcher {
   bytes = 0;
   /** Messages of the display channel, and those that draw by their types: "draw_copy lz_rgb". */
   readonly kinds = new Map<string, number>();
-  onMessage: ((message: AnyMessage) => void) | undefined;
+  private readonly onMessage: ((message: AnyMessage) => void) | undefined;
 
-  private constructor(client: Client) {
+  private constructor(client: Client, onMessage: ((message: AnyMessage) => void) | undefined) {
     this.client = client;
+    this.onMessage = onMessage;
   }
 
   /** Resolves when the first whole picture is there. */
-  static async start(port: number, preferredCompression?: PreferredCompression, decodes = false): Promise<Watcher> {
+  static async start(port: number, { preferredCompression, onMessage }: WatcherOptions = {}): Promise<Watcher> {
     const client = connect({
       destination: { host: '127.0.0.1', port },
       channels: ['display'],
       preferredCompression,
       dial: async (to, _secure, signal) => counting(await dialTcp(to, { signal }), (bytes) => (watcher.bytes += bytes)),
     });
-    const watcher = new Watcher(client);
+    const watcher = new Watcher(client, onMessage);
     await new Promise<void>((resolve, reject) => {
       client.events.subscribe((event) => {
-        watcher.follow(decodes);
+        watcher.follow();
         if (event.event === 'frame') resolve();
         if (event.event === 'closed') reject(new Error(event.reason));
       });
     });
-    watcher.follow(decodes);
+    watcher.follow();
     return watcher;
   }
 
-  private follow(decodes: boolean): void {
+  private follow(): void {
     const screen = this.client.screens.get('display:0');
     if (screen === undefined || Object.hasOwn(screen, 'apply')) return;
     const { apply } = screen;
     screen.apply = (message) => {
       this.count(message);
       this.onMessage?.(message);
-      if (decodes || !message.type.startsWith('msg.draw_')) apply.call(screen, message);
+      if (!message.type.startsWith('msg.draw_')) apply.call(screen, message);
     };
   }
 
