@@ -3,11 +3,14 @@
  * record before it, from the first of its journal on: whatever is changed, dropped or put in another place is found, and
  * where. A chunk can be read without the one before it. Never returns a record that is not as it was written.
  *
- *   "SuJ" 1 | version of records | first number | how many | checksum of the record before | records
- *   record: size | bytes | checksum (u32)
+ *   "SuJ" 2 | version of records | first number | how many | checksum of the record before | records
+ *   record: size (u32) | bytes | checksum (u32)
+ *
+ * In format 1 the size was a count of seven bits a byte; it is still read.
  */
 import { checksum } from './checksum.ts';
 import { JournalError } from './error.ts';
+import { BufferPool } from './pool.ts';
 import {
   type ArmedTimer,
   type Entry,
@@ -25,28 +28,39 @@ export interface Chunk {
   readonly last: number;
   /** Checksum of its last record. */
   readonly checksum: number;
+  /** Valid until the chunk is given back. */
   readonly bytes: Uint8Array;
+  /** The bytes are not used any more. Not calling it costs memory, nothing else. */
+  giveBack(): void;
 }
 
-const magic = [0x53, 0x75, 0x4a, 1] as const;
+/** Room for a head, which is written last. */
+const headRoom = 32;
+
+const magic = [0x53, 0x75, 0x4a] as const;
+const format = 2;
 
 const kinds = ['wire', 'link', 'event', 'command', 'end', 'resume', 'checkpoint'] as const;
 const origins: readonly (Origin | undefined)[] = [undefined, 'chart', 'plane', 'application'];
 
 /** Puts records together, one after the other, and cuts them into chunks. */
 export class ChunkWriter {
-  private readonly out = new ValueWriter();
+  private readonly pool: BufferPool;
+  private readonly out: ValueWriter;
+  /** Where each record ends, its checksum excluded. */
   private readonly ends: number[] = [];
+  private readonly head = new ValueWriter(undefined, headRoom);
+  private readonly version: number;
   private first: number;
   private before: number;
 
-  private readonly version: number;
-
   /** Goes on behind the record `last`, whose checksum is `before`. `version` is for tests of older ones. */
-  constructor(last = 0, before = 0, version: number = recordVersion) {
+  constructor(last = 0, before = 0, version: number = recordVersion, pool = new BufferPool(0)) {
     this.first = last + 1;
     this.before = before;
     this.version = version;
+    this.pool = pool;
+    this.out = new ValueWriter(pool);
   }
 
   /** The number of the last record that was taken in. */
@@ -56,11 +70,13 @@ export class ChunkWriter {
 
   /** Bytes that wait to be cut off. */
   get size(): number {
-    return this.out.length;
+    return Math.max(0, this.out.length - headRoom);
   }
 
   add(entry: Entry): void {
     const { out } = this;
+    if (out.length === 0) out.room(headRoom);
+    const size = out.room(4);
     out.byte(kinds.indexOf(entry.kind));
     out.number(entry.at);
     out.text(entry.actor);
@@ -97,43 +113,43 @@ export class ChunkWriter {
         break;
     }
     this.ends.push(out.length);
+    out.fillInU32(size, out.length - size - 4);
+    out.room(4);
   }
 
   /** Everything that was added since the last cut; undefined if there is nothing. */
   cut(): Chunk | undefined {
-    const { out, ends, first } = this;
+    const { out, ends, first, head, last } = this;
     if (ends.length === 0) return undefined;
-    const head = new ValueWriter(32);
+    head.reset();
     for (const byte of magic) head.byte(byte);
+    head.byte(format);
     head.byte(this.version);
     head.count(first);
     head.count(ends.length);
     head.u32(this.before);
-    const bytes = new Uint8Array(head.length + out.length + ends.length * 12);
-    bytes.set(head.written());
-    let at = head.length;
+    const from = headRoom - head.length;
+    out.fillIn(from, head.written());
     let sum = checksum(head.written(), this.before);
-    let start = 0;
-    const size = new ValueWriter(16);
+    let start = headRoom + 4;
     for (const end of ends) {
-      size.reset();
-      size.count(end - start);
-      bytes.set(size.written(), at);
-      at += size.length;
-      const record = out.written(start, end);
-      bytes.set(record, at);
-      at += record.length;
-      sum = checksum(record, sum);
-      new DataView(bytes.buffer).setUint32(at, sum, true);
-      at += 4;
-      start = end;
+      sum = checksum(out.written(start, end), sum);
+      out.fillInU32(end, sum);
+      start = end + 8;
     }
-    const chunk = { first, last: this.last, checksum: sum, bytes: bytes.subarray(0, at) };
-    this.first = chunk.last + 1;
+    const to = out.length;
+    const buffer = out.takeOut();
+    this.first = last + 1;
     this.before = sum;
     ends.length = 0;
-    out.reset();
-    return chunk;
+    let given = false;
+    return {
+      ...{ first, last, checksum: sum, bytes: buffer.subarray(from, to) },
+      giveBack: () => {
+        if (!given) this.pool.give(buffer);
+        given = true;
+      },
+    };
   }
 }
 
@@ -152,11 +168,11 @@ export function readHead(bytes: Uint8Array): ChunkHead {
 }
 
 function head(reader: ValueReader, bytes: Uint8Array): ChunkHead {
-  const [a, b, c, format] = magic;
+  const [a, b, c] = magic;
   if (bytes[0] !== a || bytes[1] !== b || bytes[2] !== c)
     throw new JournalError('foreign', 'this is no journal of ours');
-  if (bytes[3] !== format)
-    throw new JournalError('foreign', `a journal of format ${bytes[3]}, newer than this program`);
+  if (!(bytes[3]! >= 1 && bytes[3]! <= format))
+    throw new JournalError('foreign', `a journal of format ${bytes[3]}, which this program does not know`);
   reader.at = 4;
   try {
     const version = reader.byte();
@@ -192,17 +208,17 @@ export class ChunkReader {
     }
     this.checksum = checksum(bytes.subarray(0, reader.at), before);
     for (let seq = first; seq <= last; seq++) {
-      const record = this.record(reader, bytes, seq);
+      const record = this.record(reader, bytes, seq, bytes[3] === 1);
       this.last = seq;
       yield this.upcaster.lift(version, record);
     }
     if (reader.at !== bytes.length) throw new JournalError('damaged', `there is something behind record ${last}`);
   }
 
-  private record(reader: ValueReader, bytes: Uint8Array, seq: number): JournalRecord {
+  private record(reader: ValueReader, bytes: Uint8Array, seq: number, isOld: boolean): JournalRecord {
     try {
       reader.end = bytes.length;
-      const size = reader.count();
+      const size = isOld ? reader.count() : reader.u32();
       const start = reader.at;
       const sum = checksum(bytes.subarray(start, start + size), this.checksum);
       reader.skip(size);

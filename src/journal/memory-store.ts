@@ -58,7 +58,7 @@ export class MemoryStore implements Store {
         if (chunk.first !== stream.head.last + 1) {
           throw new JournalError('locked', `${head.name} goes on with record ${stream.head.last + 1}`);
         }
-        stream.chunks.push(chunk);
+        stream.chunks.push({ ...chunk, bytes: chunk.bytes.slice() });
         stream.head = headAfter(stream.head, chunk, this.now(), finished);
       },
       close: async () => {

@@ -38,8 +38,8 @@ export interface StreamWriter {
   readonly head: StreamHead;
   /**
    * Adds a chunk behind the last one; chunks are handed over in order, and several may be under way. Resolves when it would
-   * outlive the machine. Rejects with JournalError: `locked` when somebody else has written meanwhile, `unwritable` when it
-   * cannot be kept. After a rejection nothing more is written.
+   * outlive the machine; then the chunk may be given back. Rejects with JournalError: `locked` when somebody else has written
+   * meanwhile, `unwritable` when it cannot be kept. After a rejection nothing more is written.
    */
   append(chunk: Chunk, how?: { readonly finished?: boolean }): Promise<void>;
   /** Waits for what is under way, and gives the stream up. */

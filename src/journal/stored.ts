@@ -6,6 +6,7 @@
 import { ChunkWriter } from './chunk.ts';
 import { JournalError } from './error.ts';
 import type { Journal } from './journal.ts';
+import { BufferPool } from './pool.ts';
 import type { Entry } from './record.ts';
 import type { Birth, Store, StreamWriter } from './store.ts';
 
@@ -35,9 +36,16 @@ export interface StoredJournalOptions {
 }
 
 /** Milliseconds that records are gathered before they are handed to the store, unless somebody waits for them. */
-const linger = 5;
+const linger = 50;
 /** Bytes that are handed over at once. */
-const enough = 256 * 1024;
+const enough = 1024 * 1024;
+/** Bytes that wait to be written down. */
+const mostWaiting = 256 * 1024;
+/** Bytes of a record from which on it does not wait. */
+const large = 16 * 1024;
+const slabSize = 64 * 1024;
+/** Bytes of a record without its bytes, more or less. */
+const typical = 200;
 /** Bytes that may be on their way to the store. */
 const mostUnderWay = 64 * 1024 * 1024;
 
@@ -56,7 +64,15 @@ export class StoredJournal implements Journal {
   private readonly epoch: number;
   private readonly streams = new Map<string, Stream>();
   private readonly closed = new Set<string>();
+  private readonly pool = new BufferPool();
+  private readonly byActor = new Map<string, Stream>();
   private readonly dirty = new Set<Stream>();
+  /** What was appended and is not written down: that can wait until nobody else has anything to do. */
+  private waiting: Entry[] = [];
+  private waitingBytes = 0;
+  /** Copies of bytes that wait. */
+  private readonly slabs: Uint8Array<ArrayBuffer>[] = [];
+  private slabAt = slabSize;
   /** Settles when all that was handed over is kept, or is not; never rejects. */
   private written: Promise<unknown> = Promise.resolve();
   private underWay = 0;
@@ -78,17 +94,19 @@ export class StoredJournal implements Journal {
 
   append(entry: Entry): void {
     if (this.failed !== undefined || this.ended) return;
-    const name = `${this.run}/${streamOf(entry.actor)}`;
-    const stream = this.streams.get(name) ?? this.begin(name);
-    if (stream === undefined) return;
-    const { redact } = this.options;
-    stream.records.add(redact === undefined ? entry : redact(entry));
-    if (entry.kind === 'end') stream.alive--;
-    else if (entry.kind === 'event' && entry.chart !== undefined) stream.alive++;
-    stream.over = stream.alive === 0;
-    this.dirty.add(stream);
-    if (stream.records.size >= enough || stream.over) this.handOver(stream);
-    else this.timer ??= this.options.clock.setTimeout(() => this.flush(), linger);
+    if (entry.kind !== 'wire') {
+      this.waiting.push(entry);
+      this.waitingBytes += typical;
+    } else if (entry.bytes.length < large) {
+      this.waiting.push({ ...entry, bytes: this.kept(entry.bytes) });
+      this.waitingBytes += entry.bytes.length + typical;
+    } else {
+      // What is large is copied once only: into the chunk.
+      this.writeDown();
+      this.take(entry);
+    }
+    if (this.waitingBytes >= mostWaiting) this.writeDown();
+    this.timer ??= this.options.clock.setTimeout(() => this.flush(), this.untilNext());
   }
 
   /** As is promised by Journal. Without `required`, it resolves even when the store has failed: the session goes on. */
@@ -113,11 +131,67 @@ export class StoredJournal implements Journal {
     this.fail(error);
   }
 
-  private begin(name: string): Stream | undefined {
+  /** Journals hand over at the same time, so that a store that they share has one commit instead of many. */
+  private untilNext(): number {
+    return linger - (this.options.clock.calendar() % linger);
+  }
+
+  /** Puts what waits into the chunks of its streams. */
+  private writeDown(): void {
+    const { waiting } = this;
+    if (waiting.length === 0) return;
+    this.waiting = [];
+    this.waitingBytes = 0;
+    for (const entry of waiting) this.take(entry);
+    for (const slab of this.slabs.splice(0)) this.pool.give(slab);
+    this.slabAt = slabSize;
+  }
+
+  private take(entry: Entry): void {
+    const { actor, kind } = entry;
+    const stream = this.byActor.get(actor) ?? this.begin(entry);
+    if (stream === undefined) return;
+    const { redact } = this.options;
+    stream.records.add(redact === undefined ? entry : redact(entry));
+    if (kind === 'end') {
+      stream.alive--;
+      this.byActor.delete(actor);
+    } else if (kind === 'event' && entry.chart !== undefined) stream.alive++;
+    stream.over = stream.alive === 0;
+    this.dirty.add(stream);
+    if (stream.records.size >= enough || stream.over) this.handOver(stream);
+  }
+
+  /** A copy of bytes that are not ours, until they are written down. */
+  private kept(bytes: Uint8Array): Uint8Array {
+    const { length } = bytes;
+    if (this.slabAt + length > slabSize) {
+      this.slabs.push(this.pool.take(slabSize));
+      this.slabAt = 0;
+    }
+    const copy = this.slabs.at(-1)!.subarray(this.slabAt, this.slabAt + length);
+    copy.set(bytes);
+    this.slabAt += length;
+    return copy;
+  }
+
+  private begin({ actor, at }: Entry): Stream | undefined {
+    const name = `${this.run}/${streamOf(actor)}`;
+    const known = this.streams.get(name) ?? this.open(name, at);
+    if (known !== undefined) this.byActor.set(actor, known);
+    return known;
+  }
+
+  private open(name: string, at: number): Stream | undefined {
     // A last word of a session that is over.
     if (this.closed.has(name)) return undefined;
-    const { store, program, clock, redact } = this.options;
-    const birth: Birth = { born: clock.calendar(), epoch: this.epoch, program, secrets: redact === undefined };
+    const { store, program, redact } = this.options;
+    const birth: Birth = {
+      born: Math.round(this.epoch + at),
+      epoch: this.epoch,
+      program,
+      secrets: redact === undefined,
+    };
     const writer = store.write(name, birth).then(async (opened) => {
       if (opened.head.last === 0) return opened;
       await opened.close();
@@ -125,7 +199,13 @@ export class StoredJournal implements Journal {
     });
     // It is looked at when something is written; until then nobody must be told that it went wrong.
     writer.catch(() => {});
-    const stream: Stream = { name, records: new ChunkWriter(), writer, alive: 0, over: false };
+    const stream: Stream = {
+      name,
+      records: new ChunkWriter(0, 0, undefined, this.pool),
+      writer,
+      alive: 0,
+      over: false,
+    };
     this.streams.set(name, stream);
     return stream;
   }
@@ -134,6 +214,7 @@ export class StoredJournal implements Journal {
   private flush(): void {
     this.options.clock.clearTimeout(this.timer);
     this.timer = undefined;
+    this.writeDown();
     for (const stream of this.dirty) this.handOver(stream);
   }
 
@@ -147,6 +228,7 @@ export class StoredJournal implements Journal {
     this.follow(
       stream.writer
         .then((writer) => writer.append(chunk, { finished: over }))
+        .then(() => chunk.giveBack())
         .finally(() => {
           this.underWay -= size;
         }),
@@ -162,6 +244,7 @@ export class StoredJournal implements Journal {
 
   private release(stream: Stream): void {
     this.streams.delete(stream.name);
+    for (const [actor, its] of this.byActor) if (its === stream) this.byActor.delete(actor);
     this.closed.add(stream.name);
     this.follow(
       stream.writer.then(
@@ -187,6 +270,7 @@ export class StoredJournal implements Journal {
             `the journal failed: ${error instanceof Error ? error.message : String(error)}`,
           );
     this.dirty.clear();
+    this.waiting = [];
     for (const stream of [...this.streams.values()]) this.release(stream);
     this.options.onFailure?.(this.failed);
   }

@@ -4,6 +4,7 @@
  * checked against the bytes that are there, and depth is bounded.
  */
 import { SumacError } from '../errors.ts';
+import { BufferPool } from './pool.ts';
 import { LeftOut } from './record.ts';
 
 /** Bytes that cannot be read as what they should be. */
@@ -39,21 +40,27 @@ const longestKept = 64;
 const mostKept = 4096;
 const deepest = 48;
 
+const nothing = new Uint8Array(0);
+
 const encoder = new TextEncoder();
 const decoder = new TextDecoder('utf-8', { fatal: false, ignoreBOM: true });
 
 export class ValueWriter {
-  private buffer: Uint8Array<ArrayBuffer>;
-  private view: DataView;
+  private readonly pool: BufferPool;
+  /** INVARIANT: it has one only while something is written. */
+  private buffer: Uint8Array<ArrayBuffer> = nothing;
+  private view = new DataView(nothing.buffer);
   private readonly kept = new Map<string, number>();
   private at = 0;
+  /** How long the next buffer will have to be, most likely. */
+  private hint: number;
 
-  constructor(capacity = 4096) {
-    this.buffer = new Uint8Array(capacity);
-    this.view = new DataView(this.buffer.buffer);
+  constructor(pool = new BufferPool(0), capacity = 256) {
+    this.pool = pool;
+    this.hint = capacity;
   }
 
-  /** Bytes written since the last `reset`. */
+  /** Bytes written, and where the next one goes. */
   get length(): number {
     return this.at;
   }
@@ -63,14 +70,35 @@ export class ValueWriter {
     return this.buffer.subarray(from, to);
   }
 
+  /** What was written, for good: the writer begins anew in another buffer. Give the whole array back to the pool. */
+  takeOut(): Uint8Array<ArrayBuffer> {
+    const { buffer } = this;
+    this.hint = this.at;
+    this.buffer = nothing;
+    this.reset();
+    return buffer;
+  }
+
   /** Forgets everything, the texts that it kept too. */
   reset(): void {
     this.at = 0;
     this.kept.clear();
-    if (this.buffer.length > 1 << 20) {
-      this.buffer = new Uint8Array(4096);
-      this.view = new DataView(this.buffer.buffer);
-    }
+  }
+
+  /** Leaves room for so many bytes, and returns where it is. */
+  room(size: number): number {
+    this.reserve(size);
+    this.at += size;
+    return this.at - size;
+  }
+
+  /** Fills room that was left. */
+  fillIn(at: number, bytes: Uint8Array): void {
+    this.buffer.set(bytes, at);
+  }
+
+  fillInU32(at: number, value: number): void {
+    this.view.setUint32(at, value, true);
   }
 
   byte(value: number): void {
@@ -229,8 +257,9 @@ export class ValueWriter {
 
   private reserve(size: number): void {
     if (this.at + size <= this.buffer.length) return;
-    const wider = new Uint8Array(Math.max(this.buffer.length * 2, this.at + size));
+    const wider = this.pool.take(Math.max(this.buffer.length * 2, this.at + size, this.hint));
     wider.set(this.buffer.subarray(0, this.at));
+    if (this.buffer !== nothing) this.pool.give(this.buffer);
     this.buffer = wider;
     this.view = new DataView(wider.buffer);
   }

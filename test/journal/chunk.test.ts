@@ -169,6 +169,49 @@ describe('records of version 1', () => {
   });
 });
 
+describe('a chunk of format 1, as it was first written', () => {
+  const written = Buffer.from(
+    'U3VKAQIBAwAAAABRAgAAAAAAAPg/CAZjbGllbnQIDnNlc3Npb24vY2xpZW50DAIIBHR5cGUIC3hzdGF0ZS5pbml0CAVpbnB1dAwB' +
+      'CAZ3YW50ZWQLAQgGbWFpbjowScZ4ueQBAAAAAAAAAABACQAICAFsyAEHBwcAAAcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcH' +
+      'BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcH' +
+      'BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcH' +
+      'BwcHBwcHBwcHBwcHBwcHBwEDAggGdGlja2V0MlXK9QsEAAAAAAAACEAJACHw6wo=',
+    'base64',
+  );
+
+  it('is read', () => {
+    expect(readAll([written])).toEqual({
+      records: [
+        {
+          ...{ kind: 'event', seq: 1, at: 1.5, actor: 'client', chart: 'session/client' },
+          event: { type: 'xstate.init', input: { wanted: ['main:0'] } },
+        },
+        {
+          ...{ kind: 'wire', seq: 2, at: 2, actor: 'client', link: 'l', direction: 'in' },
+          bytes: new Uint8Array(200).fill(7).fill(0, 3, 5),
+          left: [{ at: 3, size: 2, what: 'ticket' }],
+        },
+        { kind: 'end', seq: 3, at: 3, actor: 'client' },
+      ],
+    });
+  });
+
+  it('is never taken for one of another format', () => {
+    const [present] = chunksOf(records.slice(0, 5), 5) as [Chunk];
+    for (const [bytes, other] of [
+      [written, 2],
+      [written, 3],
+      [written, 0],
+      [present.bytes, 1],
+      [present.bytes, 3],
+    ] as const) {
+      const changed = Uint8Array.from(bytes);
+      changed[3] = other;
+      expect(readAll([changed])).toMatchObject({ records: [], damage: expect.any(JournalError) });
+    }
+  });
+});
+
 describe('the checksum', () => {
   it('is the CRC-32 of everybody, with and without Node', () => {
     const text = new TextEncoder().encode('123456789');

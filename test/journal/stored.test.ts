@@ -117,7 +117,7 @@ describe('a stored journal', () => {
     const sizes: number[] = [];
     const journal = journalIn(watching(store, (chunk) => void sizes.push(chunk.last - chunk.first + 1)));
     for (let i = 0; i < 50; i++) journal.append(event(`e${i}`, i === 0 ? 'session/client' : undefined));
-    await new Promise((resolve) => setTimeout(resolve, 30));
+    await new Promise((resolve) => setTimeout(resolve, 120));
     expect(sizes).toEqual([50]);
     await journal.close();
   });

@@ -5,7 +5,7 @@ import { LeftOut } from '../../src/journal/record.ts';
 import { ValueError, ValueReader, ValueWriter } from '../../src/journal/value.ts';
 
 const written = (...values: unknown[]): Uint8Array => {
-  const writer = new ValueWriter(1);
+  const writer = new ValueWriter(undefined, 1);
   for (const value of values) writer.value(value);
   return writer.written().slice();
 };
