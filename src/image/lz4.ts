@@ -49,7 +49,9 @@ export function decodeLz4(bytes: Uint8Array, size: ImageSize, options: DecodeOpt
 
 /** Decodes all blocks; they must fill `out` exactly. */
 function decodeBlocks(src: Uint8Array, out: Uint8Array): void {
-  const fast = src.length <= KERNEL_MAX_INPUT ? kernel() : undefined;
+  // What is hardly compressed is mostly copied, which is done best from where it lies.
+  const isPacked = src.length * 8 < out.length * 7;
+  const fast = isPacked && src.length <= KERNEL_MAX_INPUT ? kernel() : undefined;
   if (fast === undefined) blocks(src, out);
   else fast.lz4(src, LZ4_HEADER_BYTES, out);
 }

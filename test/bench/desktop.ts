@@ -115,7 +115,7 @@ export function* desktop(): Generator<Step> {
 
   // Menus: the same few again and again.
   const under: Sheet = { width, words: screen.words.slice() };
-  for (let at = 32_000, i = 0; at < 40_000; at += 400, i++) {
+  for (let at = 32_000; at < 40_000; at += 400) {
     const menu = areaAt(40 + (random() % 4) * 200, 40, 170, 230);
     paint(text, 30 + (menu.left % 7) * 40, 1_400, menu);
     yield shown(at, menu);

@@ -83,7 +83,40 @@ export function lz4Bytes(pause: usize, limit: usize): i32 {
   let i = ip;
   let o = op;
   const end = blockEnd;
+  // Where there is room for all that a short sequence can need, its parts need no further look.
+  const easyIn = end - 40;
+  const easyOut = pause - 80;
   for (;;) {
+    if (phase == AT_TOKEN && end > i + 40 && pause > o + 80) {
+      while (i < easyIn && o < easyOut) {
+        const short = <u32>load<u8>(i);
+        const literals = short >> 4;
+        if (literals == 15) break;
+        const distance = <u32>load<u16>(i + literals, 1);
+        const from = o + literals;
+        if (distance == 0 || from - oldest < distance) break;
+        let length = (short & 15) + 4;
+        let next = i + literals + 3;
+        if (length == 19) {
+          let more: u32 = 255;
+          while (more == 255 && next < easyIn) {
+            more = load<u8>(next++);
+            length += more;
+          }
+          if (more == 255 || from + length > easyOut) break;
+          v128.store(o, v128.load(i, 1));
+          copyBack(from, distance, length);
+        } else {
+          v128.store(o, v128.load(i, 1));
+          if (distance >= 16) {
+            v128.store(from, v128.load(from - distance));
+            v128.store(from, v128.load(from - distance, 16), 16);
+          } else copyBack(from, distance, length);
+        }
+        i = next;
+        o = from + length;
+      }
+    }
     if (phase == AT_TOKEN) {
       // At the picture's end the block must end as well, so the next token is looked at in any case.
       if (o >= pause && pause < limit) break;
