@@ -1,16 +1,18 @@
 /**
- * Three real-mode guests of one boot sector each, which real QEMUs and their clients are tried with. They draw in VGA
- * mode 13h (320 x 200, 256 colours, shown by QEMU as 640 x 400), count timer ticks where both people and tests can read
- * them, report keys, and sound a tone. Nothing here is taken from elsewhere, and no guest ever touches its disk.
+ * Real-mode guests of one boot sector each, which real QEMUs and their clients are tried with. Three draw in VGA mode 13h
+ * (320 x 200, 256 colours, shown by QEMU as 640 x 400), count timer ticks where both people and tests can read them, report
+ * keys, and sound a tone; two draw 640 x 480 pixels of 16 and 32 bits. Nothing here is taken from elsewhere, and no guest ever
+ * touches its disk.
  */
 import { address, assemble, type Line, label, near, op, short, word } from './assembler.ts';
 
 /**
  * `moving` draws a clock and a running band at 18.2 Hz; `still` draws one picture and then nothing more, so screenshots
  * can be compared byte for byte; `dirtying` is `moving` that also writes to 576 KiB of memory at every tick, so that a
- * move with a small `max-bandwidth` cannot finish by itself.
+ * move with a small `max-bandwidth` cannot finish by itself. `deep16` and `deep32` fill the screen with colours of so many
+ * bits, and change some rows of them at each tick; they say nothing that could be read.
  */
-export type GuestKind = 'moving' | 'still' | 'dirtying';
+export type GuestKind = 'moving' | 'still' | 'dirtying' | 'deep16' | 'deep32';
 
 /** The picture's size as QEMU shows mode 13h: every guest pixel is two by two. */
 export const GUEST_WIDTH = 640;
@@ -220,10 +222,83 @@ export const READY_WORD = 'ready';
 /** The debug console's line for a key: `k` and the scan code of the press, e.g. `k1e` for A. */
 export const keyWord = (scanCode: number): string => `k${scanCode.toString(16).padStart(2, '0')}`;
 
+/** Chooses bank bp by the adapter's display interface, Bochs': an index at 1ce, its value behind it. */
+const SET_BANK: Line[] = [
+  op('mov dx, 1ce', 0xba, ...word(0x1ce)),
+  op('mov ax, 5 ; which 64 KiB of the picture are seen at a000', 0xb8, ...word(5)),
+  op('out dx, ax', 0xef),
+  op('inc dx', 0x42),
+  op('mov ax, bp', 0x89, 0xe8),
+  op('out dx, ax', 0xef),
+];
+
+/** A guest in a mode of `bits` a pixel, 640 x 480. */
+const deep = (bits: 16 | 32): Line[] => [
+  op('cli', 0xfa),
+  op('cld', 0xfc),
+  op('xor ax, ax', 0x31, 0xc0),
+  op('mov ds, ax', 0x8e, 0xd8),
+  op('mov ss, ax', 0x8e, 0xd0),
+  op('mov sp, 7b00', 0xbc, ...word(0x7b00)),
+  op('mov [LAST_TICK], ax', 0xa3, ...word(LAST_TICK)),
+  op('sti', 0xfb),
+  op('mov si, mode', 0xbe, address('mode')),
+  op('mov cx, 5', 0xb9, ...word(5)),
+  label('register'),
+  op('mov dx, 1ce', 0xba, ...word(0x1ce)),
+  op('lodsw', 0xad),
+  op('out dx, ax', 0xef),
+  op('inc dx', 0x42),
+  op('lodsw', 0xad),
+  op('out dx, ax', 0xef),
+  op('loop register', 0xe2, short('register')),
+  op('mov ax, a000', 0xb8, ...word(0xa000)),
+  op('mov es, ax', 0x8e, 0xc0),
+  op('mov bp, banks', 0xbd, ...word(Math.ceil((640 * 480 * bits) / 8 / 0x10000))),
+  label('bank'),
+  op('dec bp', 0x4d),
+  ...SET_BANK,
+  op('xor di, di', 0x31, 0xff),
+  op('mov cx, 8000', 0xb9, ...word(0x8000)),
+  label('fill'),
+  op('mov ax, di', 0x89, 0xf8),
+  op('mov bx, bp', 0x89, 0xeb),
+  op('xchg bl, bh', 0x86, 0xfb),
+  op('xor ax, bx', 0x31, 0xd8),
+  op('stosw', 0xab),
+  op('loop fill', 0xe2, short('fill')),
+  op('or bp, bp', 0x09, 0xed),
+  op('jnz bank', 0x75, short('bank')),
+  ...READY,
+  label('wait'),
+  op('hlt', 0xf4),
+  op('mov ax, [046c] ; the tick count', 0xa1, ...word(0x046c)),
+  op('cmp ax, [LAST_TICK]', 0x3b, 0x06, ...word(LAST_TICK)),
+  op('je wait', 0x74, short('wait')),
+  op('mov [LAST_TICK], ax', 0xa3, ...word(LAST_TICK)),
+  op('mov bp, 3', 0xbd, ...word(3)),
+  ...SET_BANK,
+  op('mov ax, [LAST_TICK]', 0xa1, ...word(LAST_TICK)),
+  op('mov di, 1000', 0xbf, ...word(0x1000)),
+  op('mov cx, 2000', 0xb9, ...word(0x2000)),
+  label('rows'),
+  op('stosw', 0xab),
+  op('add ax, 21', 0x05, ...word(0x21)),
+  op('loop rows', 0xe2, short('rows')),
+  op('jmp wait', 0xeb, short('wait')),
+  label('mode'),
+  // Off, the size, the depth, on.
+  op('registers', ...[4, 0, 1, 640, 2, 480, 3, bits, 4, 1].flatMap((value) => word(value))),
+  label('ready'),
+  op('text', ...new TextEncoder().encode('ready\n')),
+];
+
 /** A 1.44-MB floppy image whose boot sector is the given guest. */
 export function guestImage(kind: GuestKind): Uint8Array<ArrayBuffer> {
   const body = kind === 'still' ? STILL : moving(kind === 'dirtying' ? DIRTY : []);
-  const code = assemble(0x7c00, [...START, ...body, ...SQUARE_ROUTINE, ...DATA]);
+  const lines =
+    kind === 'deep16' ? deep(16) : kind === 'deep32' ? deep(32) : [...START, ...body, ...SQUARE_ROUTINE, ...DATA];
+  const code = assemble(0x7c00, lines);
   if (code.length > 510) throw new Error(`the boot sector is ${code.length - 510} bytes too long`);
   const disk = new Uint8Array(1440 * 1024);
   disk.set(code);
