@@ -220,6 +220,8 @@ export type ToPage =
       readonly error?: string;
     }
   | { readonly t: 'older'; readonly before: number; readonly records: readonly FeedRecord[]; readonly end: boolean }
+  /** The pictures of this time have been sent, as far as they are known; each bears it. `rough`: ask again for exact ones. */
+  | { readonly t: 'looked'; readonly at: number; readonly rough?: boolean }
   | { readonly t: 'done'; readonly id: number; readonly error?: string };
 
 /** What a page asks of its hub. */
@@ -227,10 +229,12 @@ export type FromPage =
   | { readonly t: 'detail'; readonly seq: number }
   | { readonly t: 'older'; readonly before: number }
   | { readonly t: 'pictures'; readonly on: boolean }
+  /** The pictures of a time: at once, from somewhat before if need be, or `exact`, which may take a while. */
+  | { readonly t: 'look'; readonly at: number; readonly exact?: boolean }
   | { readonly t: 'control'; readonly id: number; readonly name: string; readonly fields: JsonObject };
 
 /** Goes up when a page of another version could misunderstand. */
-export const feedVersion = 1;
+export const feedVersion = 2;
 
 /** A picture's message: u16 length of the party's id, the id in UTF-8, u16 width, u16 height, f64 time, then RGBA rows. */
 export interface Picture {

@@ -77,15 +77,16 @@ function arrow(from: LaneName, to: LaneName, sent: WireRecord | undefined, recei
   };
 }
 
-/** From the last message that the client handled from the source to the first from the target; undefined if one is missing. */
+/**
+ * From the last message that the client handled from the source to the first from the target, over all channels that crossed;
+ * nothing if the target spoke before the source fell silent. Undefined where the client has not switched, or nothing is known.
+ */
 export function gapOf(move: HandOver): { readonly from: number; readonly to: number; readonly ms: number } | undefined {
-  const channels = [...move.channels.values()];
-  const firsts = channels.flatMap((c) => c.firstAt ?? []);
-  if (firsts.length === 0) return undefined;
-  const to = Math.min(...firsts);
-  const lasts = channels.flatMap((c) => (c.lastAt !== undefined && c.lastAt <= to ? c.lastAt : []));
-  if (move.gapMs !== undefined) return { from: to - move.gapMs, to, ms: move.gapMs };
-  if (lasts.length === 0) return undefined;
-  const from = Math.max(...lasts);
-  return { from, to, ms: to - from };
+  const crossed = [...move.channels.values()].flatMap(({ lastAt, firstAt }) =>
+    lastAt === undefined || firstAt === undefined ? [] : [{ lastAt, firstAt }],
+  );
+  if (move.outcome !== 'switched' || (crossed.length === 0 && move.gapMs === undefined)) return undefined;
+  const to = crossed.length === 0 ? (move.endedAt ?? move.beganAt) : Math.min(...crossed.map(({ firstAt }) => firstAt));
+  const ms = move.gapMs ?? Math.max(0, to - Math.max(...crossed.map(({ lastAt }) => lastAt)));
+  return { from: to - ms, to, ms };
 }

@@ -38,6 +38,8 @@ export class HandoverBook {
   private readonly connections = new Map<string, number>();
   private open: HandOver[] = [];
   private recent: WireRecord[] = [];
+  /** When each client heard each server last on each channel: the source may say nothing more once a move has begun. */
+  private readonly lastHeard = new Map<string, Map<string, number>>();
   private count = 0;
 
   party(party: Party): void {
@@ -51,6 +53,8 @@ export class HandoverBook {
   forget(id: string): void {
     this.actors.delete(id);
     this.connections.delete(id);
+    this.parties.delete(id);
+    this.lastHeard.delete(id);
   }
 
   /** Takes the next record; they come in order of their numbers. */
@@ -130,6 +134,10 @@ export class HandoverBook {
       move.lanes[lane].party ??= this.serverAt(move.lanes[lane].address);
     }
     for (const lane of laneNames) this.lookBack(move, lane, record.at);
+    for (const [key, at] of this.lastHeard.get(client) ?? []) {
+      const [channel = '', peer] = key.split(' ');
+      if (peer === record.from) channelOf(move, channel).lastAt ??= at;
+    }
     return move;
   }
 
@@ -144,7 +152,8 @@ export class HandoverBook {
   private begin(at: number, seq: number, scheme: string): HandOver {
     const move = newHandOver(++this.count, at, seq, scheme);
     this.list.push(move);
-    if (this.list.length > mostHandovers) this.list.shift();
+    const oldest = this.list.length > mostHandovers ? this.list.shift() : undefined;
+    if (oldest !== undefined) this.open = this.open.filter((one) => one !== oldest);
     this.open.push(move);
     return move;
   }
@@ -264,6 +273,7 @@ export class HandoverBook {
 
   private wire(record: WireRecord): void {
     this.recent.push(record);
+    this.noteHeard(record);
     if (this.recent.length > 400) this.recent.splice(0, 200);
     for (const move of this.open) {
       const lane = laneNames.find((name) => isIn(record.actor, move.lanes[name]));
@@ -276,13 +286,24 @@ export class HandoverBook {
     }
   }
 
-  /** The client heard a message: the source's last one, or the target's first. */
+  private noteHeard({ actor, direction, channel, peer, at }: WireRecord): void {
+    const party = partyOf(actor);
+    if (direction !== 'in' || this.parties.get(party)?.side !== 'client') return;
+    let heard = this.lastHeard.get(party);
+    if (heard === undefined) {
+      heard = new Map();
+      this.lastHeard.set(party, heard);
+    }
+    heard.set(`${channel} ${peer}`, at);
+  }
+
+  /** The client heard a message: the source's last one before the target's first, or that one. */
   private heard(move: HandOver, record: WireRecord): void {
     // What the target says while it is asked whether it can be seamless is no part of what the client shows.
     if (/migrate_dst_seamless/.test(record.name)) return;
     const moved = channelOf(move, record.channel);
-    if (record.peer === move.lanes.source.address) moved.lastAt = record.at;
-    else if (record.peer === move.lanes.target.address) moved.firstAt ??= record.at;
+    if (record.peer === move.lanes.target.address) moved.firstAt ??= record.at;
+    else if (record.peer === move.lanes.source.address && moved.firstAt === undefined) moved.lastAt = record.at;
   }
 
   // ------------------------------------------------------------------------------------------------------ who is who

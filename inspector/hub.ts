@@ -10,6 +10,7 @@ import { type Detail, detailOf } from './detail.ts';
 import type { Control, Count, FeedInput, FeedRecord, Party, Picture, Skipped, SnapshotRecord, ToPage } from './feed.ts';
 import { feedVersion, partyOf } from './feed.ts';
 import { MessageTap, type TapOptions } from './message-tap.ts';
+import { type Look, Painters } from './painters.ts';
 import { RecordStore, type StoreLimits } from './record-store.ts';
 import { type Actor, type RawSnapshot, Roster } from './roster.ts';
 import { dots, isPersonalMessage, shown } from './show.ts';
@@ -92,7 +93,7 @@ export class Hub {
   private readonly store: RecordStore;
   private readonly taps = new Set<MessageTap>();
   private readonly counts = new CountBook();
-  private readonly painters = new Map<string, () => Omit<Picture, 'party' | 'at'> | undefined>();
+  private readonly painters: Painters;
   private readonly listeners = new Set<Listener>();
   /** What other processes left out, and who answers for their messages' bytes. */
   private readonly leftOut = new Map<string, Skipped>();
@@ -112,6 +113,7 @@ export class Hub {
     this.limits = { ...hubLimits, ...(this.mode === 'journal' ? journalLimits : {}), ...options.limits };
     this.now = options.now ?? (() => performance.timeOrigin + performance.now());
     this.store = new RecordStore(this.limits);
+    this.painters = new Painters(this.now);
     this.roster = new Roster({
       stopped: this.limits.stopped,
       gone: this.limits.gone,
@@ -119,6 +121,7 @@ export class Hub {
       tokens: this.mode === 'journal' ? Number.POSITIVE_INFINITY : this.limits.snapshotBurst,
       machines: options.charts ?? {},
       onForget: (actor) => this.forget(actor),
+      onForgetParty: (party) => this.painters.forget(party),
     });
     this.tickEvery(1000);
   }
@@ -134,7 +137,7 @@ export class Hub {
   partyGone(id: string, at = this.now()): void {
     this.roster.partyGone(id, at);
     for (const tap of this.taps) if (partyOf(tap.actor) === id) this.untap(tap);
-    this.painters.delete(id);
+    this.painters.end(id);
     this.answerers.delete(id);
   }
 
@@ -165,6 +168,7 @@ export class Hub {
     const seq = ++this.seq;
     const kept = body !== undefined && input.kind === 'wire' && !this.isPersonal(input.name);
     const record = { ...input, seq, at: input.at ?? this.now(), ...(kept ? { held: true } : {}) } as FeedRecord;
+    if (record.kind === 'handover') this.painters.remember();
     if (record.kind === 'event' || record.kind === 'command') this.store.add(record, (r) => this.withDetail(r));
     else this.store.add(record);
     if (kept) this.store.addBody(seq, body);
@@ -217,9 +221,12 @@ export class Hub {
     this.answerers.set(party, answer);
   }
 
-  /** Who paints a party's small picture (RGBA), when somebody looks. Undefined while there is none. */
-  painter(party: string, paint: () => Omit<Picture, 'party' | 'at'> | undefined): void {
-    this.painters.set(party, paint);
+  /**
+   * Who paints a party's small picture (RGBA). Undefined while there is none. `look` knows what it showed at a time, where
+   * pictures need not be kept for that.
+   */
+  painter(party: string, paint: () => Omit<Picture, 'party' | 'at'> | undefined, look?: Look): void {
+    this.painters.set(party, paint, look);
   }
 
   // ------------------------------------------------------------------------------------------------ what goes out
@@ -301,17 +308,12 @@ export class Hub {
 
   /** The small pictures of this moment. */
   pictures(): Picture[] {
-    const at = this.now();
-    return [...this.painters].flatMap(([party, paint]) => {
-      try {
-        const picture = paint();
-        return picture === undefined ? [] : [{ ...picture, party, at }];
-      } catch {
-        // A painter that fails is asked no more; looking must end no program.
-        this.painters.delete(party);
-        return [];
-      }
-    });
+    return this.painters.pictures();
+  }
+
+  /** The small pictures of another moment, as far as they are known. Never rejects. */
+  look(at: number, exact = false): Promise<{ readonly pictures: Picture[]; readonly rough: boolean }> {
+    return this.painters.look(at, exact, this.roster.partyIds());
   }
 
   /** Does what the page asked for. Rejects when it is not allowed, or does not work. */
@@ -338,6 +340,7 @@ export class Hub {
   }
 
   private tick(ms: number): void {
+    if (this.mode === 'live') this.painters.tick();
     const rate = this.listeners.size > 0 ? this.limits.messageRate : this.limits.idleMessageRate;
     const share = Math.max(1, Math.round((rate * ms) / 1000));
     if (this.mode === 'live') for (const tap of this.taps) tap.allowance = Math.min(4 * share, tap.allowance + share);

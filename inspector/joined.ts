@@ -12,8 +12,17 @@ import type { Hub } from './hub.ts';
 /** Pictures are asked for while somebody looks at them, and for this long after. */
 const pictureLingerMs = 3_000;
 const mostText = 2_000;
+/** Questions for pictures that are not answered yet. */
+const mostLooks = 32;
 /** Records whose bytes may still be asked for. */
 const mostNumbers = 30_000;
+
+interface LookBack {
+  readonly pictures: Map<string, Picture>;
+  /** Whether what came is rough. */
+  readonly over: Promise<boolean>;
+  readonly done: (rough: boolean) => void;
+}
 
 export class Joined {
   private readonly hub: Hub;
@@ -24,6 +33,8 @@ export class Joined {
   private readonly numbers = new Map<number, number>();
   private readonly pictures = new Map<string, Picture>();
   private readonly waiting = new Map<number, (detail: Detail) => void>();
+  /** Times whose pictures were asked for, and those that have come. */
+  private readonly looks = new Map<number, LookBack>();
   private linger: ReturnType<typeof setTimeout> | undefined;
   private last = 0;
 
@@ -39,7 +50,11 @@ export class Joined {
     if (typeof data !== 'string') {
       const picture = readPicture(data);
       const party = picture === undefined ? undefined : this.parties.get(picture.party);
-      if (picture !== undefined && party !== undefined) this.pictures.set(party, picture);
+      if (picture !== undefined && party !== undefined) {
+        const look = this.looks.get(picture.at);
+        if (look === undefined) this.pictures.set(party, picture);
+        else look.pictures.set(party, picture);
+      }
       return picture !== undefined;
     }
     const message = parse(data);
@@ -55,6 +70,10 @@ export class Joined {
         this.waiting.get(message.seq)?.(message);
         this.waiting.delete(message.seq);
         return true;
+      case 'looked':
+        this.looks.get(message.at)?.done(message.rough === true);
+        this.looks.delete(message.at);
+        return true;
       case 'older':
       case 'done':
         return true;
@@ -66,6 +85,7 @@ export class Joined {
   gone(): void {
     clearTimeout(this.linger);
     for (const party of this.parties.values()) this.hub.partyGone(party);
+    for (const { done } of this.looks.values()) done(false);
     for (const answer of this.waiting.values())
       answer({ t: 'detail', seq: 0, fields: [], bytes: '', error: 'its program has gone' });
   }
@@ -100,7 +120,7 @@ export class Joined {
 
   /** Pictures and bytes stay where they are until somebody asks. */
   private lookAfter(id: string): void {
-    this.hub.painter(id, () => {
+    const paint = () => {
       if (this.linger === undefined) this.say({ t: 'pictures', on: true });
       clearTimeout(this.linger);
       this.linger = setTimeout(() => {
@@ -108,6 +128,12 @@ export class Joined {
         this.say({ t: 'pictures', on: false });
       }, pictureLingerMs);
       return this.pictures.get(id);
+    };
+    this.hub.painter(id, paint, async (at, exact) => {
+      const look = this.look(at, exact);
+      const rough = await look.over;
+      const picture = look.pictures.get(id);
+      return picture && { ...picture, rough };
     });
     this.hub.answerer(id, (seq) => {
       const theirs = this.numbers.get(seq);
@@ -117,6 +143,23 @@ export class Joined {
         this.say({ t: 'detail', seq: theirs });
       });
     });
+  }
+
+  /** One question for all parties that lie there. */
+  private look(at: number, exact: boolean): LookBack {
+    let look = this.looks.get(at);
+    if (look === undefined && this.looks.size >= mostLooks)
+      return { pictures: new Map(), over: Promise.resolve(false), done() {} };
+    if (look === undefined) {
+      let done: LookBack['done'] = () => {};
+      const over = new Promise<boolean>((resolve) => {
+        done = resolve;
+      });
+      look = { pictures: new Map(), over, done };
+      this.looks.set(at, look);
+      this.say({ t: 'look', at, exact });
+    }
+    return look;
   }
 
   private actor(actor: ActorInfo, charts: Readonly<Record<string, ChartDefinition>>): void {

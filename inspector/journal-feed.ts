@@ -77,7 +77,7 @@ export class JournalFeed {
       this.charts.set(actor, chart);
       this.watch.born(actor, chart, event.input);
     }
-    this.noteLink(actor, event);
+    this.noteLink(event);
     this.watch.event(actor, event);
     try {
       const follower = chart === undefined ? this.followers.get(actor) : this.begin(actor, chart, event.input);
@@ -101,35 +101,29 @@ export class JournalFeed {
     return follower;
   }
 
-  /** A link's own events tell how far its stage has come; others which link a channel is to use, and its headers. */
-  private noteLink(actor: string, event: { readonly type: string; readonly [key: string]: unknown }): void {
+  /** Events tell which link a channel is to use, and its headers. */
+  private noteLink(event: { readonly type: string; readonly [key: string]: unknown }): void {
     const { link, agreed } = { ...(event.input as object | undefined), ...event } as { link?: unknown; agreed?: any };
-    if (this.charts.get(actor)?.startsWith('link/')) {
-      const name = typeof link === 'string' ? link : nameOf(actor);
-      this.reader(name).heard(event.type);
-    } else if (typeof link === 'string' && typeof agreed?.miniHeader === 'boolean') {
+    if (typeof link === 'string' && typeof agreed?.miniHeader === 'boolean') {
       this.reader(link).mini = agreed.miniHeader;
     }
   }
 
-  /** A channel goes on over a link: what was read ahead of it comes first. */
+  /** A channel goes on over a link, from its first byte not yet read. */
   private over(actor: string, link: string, mini: boolean | undefined): void {
     const reader = this.reader(link);
     if (mini !== undefined) reader.mini = mini;
     const tap = this.tapOf(actor);
     tap.over(link, '');
-    this.guard(actor, () => reader.begin((direction, number, body) => tap.message(direction, number, body)));
+    reader.begin(actor, (direction, number, body) => tap.message(direction, number, body));
   }
 
   private wire({ actor, link, direction, bytes }: JournalRecord & { kind: 'wire' }): void {
     const reader = this.reader(link);
-    if (this.charts.get(actor)?.startsWith('link/')) {
-      if (direction === 'in') reader.ahead(bytes);
-      return;
-    }
+    // The link stage has no messages; what a parked link reads ahead is told again by the channel that takes it over.
+    if (this.charts.get(actor)?.startsWith('link/')) return;
     // Journals of the first layout do not say when a channel takes a link over.
     if (reader.owner !== actor) this.over(actor, link, undefined);
-    reader.owner = actor;
     this.guard(actor, () => reader.push(direction, bytes));
   }
 

@@ -51,6 +51,12 @@ export class PageLink {
       case 'pictures':
         this.showPictures(message.on);
         break;
+      case 'look':
+        this.hub.look(message.at, message.exact).then(({ pictures, rough }) => {
+          for (const picture of pictures) this.sink.send(writePicture(picture));
+          this.tell({ t: 'looked', at: message.at, rough });
+        });
+        break;
       case 'control':
         this.control(message);
         break;
@@ -124,7 +130,7 @@ function parse(text: string): FromPage | undefined {
     return undefined;
   }
   if (value === null || typeof value !== 'object') return undefined;
-  const { t, seq, before, on, id, name, fields } = value as Record<string, unknown>;
+  const { t, seq, before, on, at, exact, id, name, fields } = value as Record<string, unknown>;
   switch (t) {
     case 'detail':
       return typeof seq === 'number' ? { t, seq } : undefined;
@@ -132,6 +138,8 @@ function parse(text: string): FromPage | undefined {
       return typeof before === 'number' ? { t, before } : undefined;
     case 'pictures':
       return typeof on === 'boolean' ? { t, on } : undefined;
+    case 'look':
+      return typeof at === 'number' ? { t, at, exact: exact === true } : undefined;
     case 'control':
       if (typeof id !== 'number' || typeof name !== 'string' || fields === null || typeof fields !== 'object')
         return undefined;

@@ -32,6 +32,7 @@ export interface RosterOptions {
   readonly tokens: number;
   readonly machines: Readonly<Record<string, MachineLike>>;
   readonly onForget: (actor: Actor) => void;
+  readonly onForgetParty: (party: string) => void;
 }
 
 export class Roster {
@@ -53,6 +54,10 @@ export class Roster {
   setParty(party: Party): void {
     this.parties.set(party.id, party);
     this.news.parties.add(party.id);
+  }
+
+  partyIds(): string[] {
+    return [...this.parties.keys()];
   }
 
   hasParty(id: string): boolean {
@@ -161,5 +166,6 @@ export class Roster {
     for (const actor of [...this.actors.keys()]) if (partyOf(actor) === id) this.forget(actor);
     for (const key of this.charts.keys()) if (key.startsWith(`${id}: `)) this.charts.delete(key);
     this.news.lost.add(id);
+    this.options.onForgetParty(id);
   }
 }

@@ -16,6 +16,7 @@ const titles: Record<ViewName, string> = { handover: 'Hand-over', charts: 'Chart
 export function App() {
   const { store, state, connection } = usePage();
   useKeys();
+  usePictures();
   return (
     <div class="app">
       <header class="bar">
@@ -120,6 +121,17 @@ function Mark() {
       <path d="M7 5h5v4" />
     </svg>
   );
+}
+
+/** Pictures are painted for pages that somebody sees. */
+function usePictures(): void {
+  const { connection } = usePage();
+  useEffect(() => {
+    const ask = () => connection.pictures(!document.hidden);
+    ask();
+    document.addEventListener('visibilitychange', ask);
+    return () => document.removeEventListener('visibilitychange', ask);
+  }, [connection]);
 }
 
 /** 1, 2, 3: views. Space: play. Left and right: step. Square brackets: hand-overs. L: live. Slash: search. */

@@ -18,6 +18,11 @@ export class Connection {
   private readonly asked = new Set<number>();
   private readonly doing = new Map<number, (error: string | undefined) => void>();
   private wantsPictures = false;
+  /** The time whose pictures were asked for last, whether they are on their way, and which to ask for next. */
+  private looked: number | undefined;
+  private looking = false;
+  private nextLook: number | undefined;
+  private lookAgain: ReturnType<typeof setTimeout> | undefined;
   private ids = 0;
 
   constructor(store: FeedStore, changed: () => void) {
@@ -52,6 +57,31 @@ export class Connection {
     this.say({ t: 'pictures', on });
   }
 
+  /** Asks for the pictures of a time, one time after the other: who scrubs gets those of where they are. */
+  look(at: number): void {
+    if (at === this.looked || this.socket?.readyState !== WebSocket.OPEN) return;
+    if (this.looking) {
+      this.nextLook = at;
+      return;
+    }
+    this.askFor(at, false);
+  }
+
+  private askFor(at: number, exact: boolean): void {
+    clearTimeout(this.lookAgain);
+    this.looking = true;
+    this.looked = at;
+    this.nextLook = undefined;
+    this.say({ t: 'look', at, exact });
+  }
+
+  /** Who stays at a moment gets its exact pictures. */
+  private hasLooked({ at, rough }: ToPage & { t: 'looked' }): void {
+    this.looking = false;
+    if (this.nextLook !== undefined) this.look(this.nextLook);
+    else if (rough) this.lookAgain = setTimeout(() => at === this.looked && this.askFor(at, true), 250);
+  }
+
   private open(): void {
     const address = new URL('feed', location.href);
     address.protocol = location.protocol === 'https:' ? 'wss:' : 'ws:';
@@ -76,6 +106,9 @@ export class Connection {
       for (const resolve of this.doing.values()) resolve('the program has gone');
       this.doing.clear();
       this.asked.clear();
+      clearTimeout(this.lookAgain);
+      this.looking = false;
+      this.looked = undefined;
       this.changed();
       setTimeout(() => this.open(), this.wait);
       this.wait = Math.min(5_000, this.wait * 1.5);
@@ -86,7 +119,7 @@ export class Connection {
   private heard(data: string | ArrayBuffer): void {
     if (typeof data !== 'string') {
       const picture = readPicture(new Uint8Array(data));
-      if (picture !== undefined) this.store.picture(picture);
+      if (picture !== undefined) this.store.pictures.add(picture);
       this.changed();
       return;
     }
@@ -94,6 +127,7 @@ export class Connection {
     if (message.t === 'hello') {
       this.details.clear();
       this.asked.clear();
+      this.looked = undefined;
       if (message.version !== feedVersion) {
         this.status = 'other version';
         this.socket?.close();
@@ -101,7 +135,8 @@ export class Connection {
         return;
       }
     }
-    if (message.t === 'detail') this.keep(message);
+    if (message.t === 'looked') this.hasLooked(message);
+    else if (message.t === 'detail') this.keep(message);
     else if (message.t === 'done') {
       this.doing.get(message.id)?.(message.error);
       this.doing.delete(message.id);

@@ -25,6 +25,8 @@ export function createPage(): Page {
     urgent = false;
     drawn = performance.now();
     page.version++;
+    const at = page.state.moment?.at ?? (store.mode === 'journal' ? store.records.at(-1)?.at : undefined);
+    if (at !== undefined) page.connection.look(at);
     for (const heard of listeners) heard();
   };
   const changed = (now: boolean) => {

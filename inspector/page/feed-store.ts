@@ -3,27 +3,16 @@
  * user's (see view-state.ts) and draws nothing.
  */
 
+import { Album } from '../album.ts';
 import type { ChartDefinition } from '../chart-definition.ts';
 import { type ChartGraph, chartGraph } from '../chart-graph.ts';
-import type {
-  ActorInfo,
-  Control,
-  Count,
-  FeedRecord,
-  Party,
-  Picture,
-  Skipped,
-  SnapshotRecord,
-  ToPage,
-} from '../feed.ts';
+import type { ActorInfo, Control, Count, FeedRecord, Party, Skipped, SnapshotRecord, ToPage } from '../feed.ts';
 import { partyOf } from '../feed.ts';
 import { HandoverBook } from '../handover-book.ts';
 
 /** Records that are kept: of a live program, and of a journal. When there are more, the oldest `spare` go at once. */
 const most = { live: 30_000, journal: 800_000 } as const;
 const spare = 5_000;
-/** Small pictures that are kept of each party: a few seconds to look back. */
-const mostPictures = 40;
 
 export class FeedStore {
   name = 'Sumac';
@@ -33,7 +22,7 @@ export class FeedStore {
   readonly parties = new Map<string, Party>();
   readonly actors = new Map<string, ActorInfo>();
   readonly counts = new Map<string, Count>();
-  readonly pictures = new Map<string, Picture[]>();
+  readonly pictures = new Album({ bytes: 32 * 1024 * 1024, each: 120 });
   skipped: Skipped = { messages: 0, snapshots: 0, slow: 0, forgotten: 0 };
   handovers = new HandoverBook();
   /** The hub's clock minus ours, in milliseconds. */
@@ -68,15 +57,6 @@ export class FeedStore {
     }
   }
 
-  picture(picture: Picture): void {
-    const list = this.pictures.get(picture.party);
-    if (list === undefined) this.pictures.set(picture.party, [picture]);
-    else {
-      list.push(picture);
-      if (list.length > mostPictures) list.shift();
-    }
-  }
-
   /** The hub's present time. */
   now(): number {
     return Date.now() + this.offset;
@@ -105,16 +85,6 @@ export class FeedStore {
     return { now: list[index], before: list[index - 1] };
   }
 
-  pictureAt(party: string, at: number): Picture | undefined {
-    const list = this.pictures.get(party) ?? [];
-    return list[
-      Math.max(
-        0,
-        lastIndex(list, (picture) => picture.at <= at),
-      )
-    ];
-  }
-
   /** A chart's graph, or why there is none. */
   graph(key: string | undefined): ChartGraph | string | undefined {
     if (key === undefined) return undefined;
@@ -139,6 +109,7 @@ export class FeedStore {
     this.controls = hello.controls;
     this.offset = hello.now - Date.now();
     this.skipped = hello.skipped;
+    for (const party of this.parties.keys()) this.pictures.forget(party);
     this.parties.clear();
     this.actors.clear();
     this.counts.clear();
@@ -171,7 +142,7 @@ export class FeedStore {
     this.actors.delete(id);
     this.snapshots.delete(id);
     this.handovers.forget(id);
-    if (this.parties.delete(id)) this.pictures.delete(id);
+    if (this.parties.delete(id)) this.pictures.forget(id);
     for (const [key, count] of this.counts)
       if (count.actor === id || partyOf(count.actor) === id) this.counts.delete(key);
   }

@@ -1,8 +1,11 @@
 /** The time of the whole feed: a slider with every hand-over on it, play, step and jump, and the way back to now. */
 import { useState } from 'preact/hooks';
 import { usePage } from './context.ts';
+import type { FeedStore } from './feed-store.ts';
 import { clock, duration } from './format.ts';
+import { LanePicture } from './handover/lane-picture.tsx';
 import { passes } from './messages/message-filter.ts';
+import type { ViewState } from './view-state.ts';
 
 const speeds = [0.01, 0.1, 1, 10] as const;
 
@@ -15,6 +18,7 @@ export function TimeBar() {
   const at = live ? last : Math.min(last, Math.max(first, state.at));
   const place = (time: number) => `${(100 * (time - first)) / (last - first)}%`;
   const step = (by: 1 | -1) => state.step(by, (record) => passes(record, state.filter));
+  const client = clientAt(store, state, at);
   const moves = store.handovers.list.filter((move) => move.beganAt >= first);
   return (
     <footer class="time-bar">
@@ -102,6 +106,11 @@ export function TimeBar() {
           }}
         />
       </div>
+      {client !== undefined && (
+        <span class="seen" title={`What ${store.parties.get(client)?.name ?? client} showed then`}>
+          <LanePicture party={client} />
+        </span>
+      )}
       <output class="clock" title={`${duration(last - first)} are here, from ${clock(first)}`}>
         {clock(at)}
       </output>
@@ -116,4 +125,16 @@ export function TimeBar() {
       </button>
     </footer>
   );
+}
+
+/** The client whose picture belongs to the moment: the one of the hand-over that is shown, if it was there, else the newest. */
+function clientAt(store: FeedStore, state: ViewState, at: number): string | undefined {
+  const led = state.shownHandover?.lanes.client.party;
+  const clients = [...store.parties.values()].filter((party) => party.side === 'client').map((party) => party.id);
+  const there = (party: string) => {
+    const session = store.actors.get(party);
+    return session !== undefined && session.startedAt <= at && (session.stoppedAt ?? Number.POSITIVE_INFINITY) >= at;
+  };
+  if (led !== undefined && there(led)) return led;
+  return clients.findLast(there) ?? led ?? clients.at(-1);
 }

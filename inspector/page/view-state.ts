@@ -84,6 +84,8 @@ export class ViewState {
     else {
       this.goTo(this.store.record(move.lastSeq)?.at ?? move.endedAt ?? move.beganAt, move.lastSeq);
       this.handover = move.id;
+      const { supervisor, session } = move.lanes.client;
+      this.actor = supervisor ?? session ?? this.actor;
       this.changed();
     }
   }

@@ -9,6 +9,7 @@ import { readStream } from '../journal/read.ts';
 import type { JournalRecord } from '../journal/record.ts';
 import type { Store } from '../journal/store.ts';
 import { openStore } from '../open-journal.ts';
+import { JournalPictures } from './journal-pictures.ts';
 import { plain, type Terminal } from './terminal.ts';
 import { inspectAddress, text } from './values.ts';
 import { flag, type Values, verb } from './verb.ts';
@@ -30,6 +31,7 @@ export const inspect = verb({
 
 interface Told {
   readonly feed: JournalFeed;
+  readonly pictures: JournalPictures;
   readonly record: JournalRecord;
   /** Milliseconds since 1970. */
   readonly at: number;
@@ -46,7 +48,10 @@ async function run({ port, run: part }: Values<typeof flags>, [place]: readonly 
   }
   if (told.length === 0) throw new JournalError('absent', `there is no session to show in ${place}`);
   told.sort((a, b) => a.at - b.at || a.record.seq - b.record.seq);
-  for (const { feed, record } of told) feed.add(record);
+  for (const { feed, pictures, record, at } of told) {
+    feed.add(record);
+    pictures.add(at, record);
+  }
   const page = await openPage({ hub, port: port?.port ?? 0, ...(port?.host === undefined ? {} : { host: port.host }) });
   terminal.out(`inspect it at:  ${page.url}`);
   await new Promise<void>((resolve) => {
@@ -74,8 +79,15 @@ async function readRuns(store: Store, hub: Hub, part: string | undefined, termin
     }
   }
   return [...runs].flatMap(([name, { epoch, records }]) => {
-    const feed = new JournalFeed(hub, { party: partyOf(name, records), epoch });
-    return records.map((record) => ({ feed, record, at: epoch + record.at }));
+    const party = partyOf(name, records);
+    const feed = new JournalFeed(hub, { party, epoch });
+    const pictures = new JournalPictures();
+    hub.painter(
+      party.id,
+      () => undefined,
+      (at, exact) => pictures.look(at, exact),
+    );
+    return records.map((record) => ({ feed, pictures, record, at: epoch + record.at }));
   });
 }
 

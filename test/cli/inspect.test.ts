@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test, vi } from 'vitest';
 import { WebSocket } from 'ws';
+import { type Picture, readPicture } from '../../inspector/feed.ts';
 import { runSumac } from '../../src/cli/run.ts';
 import { connect } from '../../src/connect.ts';
 import { openJournal } from '../../src/open-journal.ts';
@@ -21,6 +22,7 @@ async function recorded(place: string): Promise<void> {
   const one = await createServer({ host: '127.0.0.1', port: 0, journal: journals.journal('one') });
   const two = await createServer({ host: '127.0.0.1', port: 0, journal: journals.journal('two') });
   const { host, port } = one.addresses;
+  for (const { display } of [one, two]) display.fill({ left: 0, top: 0, right: 4_000, bottom: 4_000 }, 0x306090);
   const client = connect({ uri: `spice://${host}:${port}`, journal: journals.journal('viewer') });
   await vi.waitFor(() => expect(client.channels.size).toBe(6), 10_000);
   for (const [from, to] of [
@@ -79,6 +81,21 @@ test('shows the hand-overs of a journal, each chart where it was', async () => {
   expect(phases).toEqual(['begun', 'linked', 'switched', 'begun', 'linked', 'switched']);
   const departed = hello.records.filter((record: any) => record.kind === 'snapshot' && record.value === 'departed');
   expect(departed).toHaveLength(2);
+  // What the client showed while it was handed over: its picture is drawn anew from the bytes that came.
+  const shown = new Promise<Picture[]>((resolve) => {
+    const pictures: Picture[] = [];
+    socket.on('message', (data, binary) => {
+      const picture = binary ? readPicture(new Uint8Array(data as Buffer)) : undefined;
+      if (picture !== undefined) pictures.push(picture);
+      else if (JSON.parse(String(data)).t === 'looked') resolve(pictures);
+    });
+  });
+  const at = hello.records.findLast((record: any) => record.kind === 'handover').at;
+  socket.send(JSON.stringify({ t: 'look', at }));
+  const viewer = hello.parties.find(({ side }: { side: string }) => side === 'client').id;
+  const picture = (await shown).find(({ party }) => party === viewer);
+  expect(picture).toMatchObject({ at, width: 192 });
+  expect(picture!.pixels.subarray(0, 4)).toEqual(Uint8Array.of(0x30, 0x60, 0x90, 255));
   stop.abort();
   expect(await code).toBe(0);
   expect(err).toEqual([]);

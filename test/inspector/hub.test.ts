@@ -1,6 +1,7 @@
 /** The hub: a late page is complete, history is bounded, what is left out is counted, what is personal is dots. */
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { createActor } from 'xstate';
+import { Album } from '../../inspector/album.ts';
 import type { FeedRecord, SnapshotRecord } from '../../inspector/feed.ts';
 import { readPicture, writePicture } from '../../inspector/feed.ts';
 import { type Batch, Hub, type HubOptions } from '../../inspector/hub.ts';
@@ -362,7 +363,7 @@ describe('controls and pictures', () => {
     link.close();
   });
 
-  test('pictures are painted only while somebody looks', () => {
+  test('pictures are painted while somebody looks; else seldom, and at each step of a hand-over', async () => {
     vi.useFakeTimers();
     const hub = hubOf({ now: () => Date.now() });
     let painted = 0;
@@ -370,14 +371,45 @@ describe('controls and pictures', () => {
     const sent: Uint8Array[] = [];
     const link = new PageLink(hub, { send: (data) => typeof data !== 'string' && sent.push(data), buffered: () => 0 });
     vi.advanceTimersByTime(2_000);
-    expect(painted).toBe(0);
+    expect(painted).toBe(1);
     link.take('{"t":"pictures","on":true}');
     vi.advanceTimersByTime(1_000);
     link.take('{"t":"pictures","on":false}');
     vi.advanceTimersByTime(5_000);
-    expect(painted).toBe(3);
+    expect(painted).toBe(1 + 3 + 1);
     expect(readPicture(sent[0]!)).toMatchObject({ party: 'client-1', width: 2, height: 1 });
     link.close();
+    const begun = { kind: 'handover', phase: 'begun', scheme: 'seamless', attempt: 1, from: 'a', to: 'b' } as const;
+    hub.record({ ...begun, actor: 'client-1', channels: [] });
+    vi.advanceTimersByTime(1_000);
+    expect(painted).toBe(6);
+    // One that was not there then has nothing to show; the others show what they showed.
+    const now = Date.now();
+    expect((await hub.look(now)).pictures.map((picture) => [picture.at, picture.pixels[7]])).toEqual([[now, 6]]);
+    expect((await hub.look(now - 1_500)).pictures.map((picture) => picture.pixels[7])).toEqual([4]);
+    expect(await hub.look(now - 3_600_000)).toEqual({ pictures: [], rough: false });
+    hub.partyGone('client-1');
+    expect((await hub.look(now)).pictures.map((picture) => picture.pixels[7])).toEqual([6]);
+  });
+
+  test('pictures of a day are bounded, the last minutes are there more closely, and what stands still costs nothing', () => {
+    const album = new Album({ bytes: 40_000, each: 100 });
+    const picture = (party: string, at: number, shade: number) => ({
+      ...{ party, at, width: 10, height: 10, pixels: new Uint8Array(400).fill(shade) },
+    });
+    for (let s = 0; s < 20_000; s++) album.add(picture('p', s * 1_000, s % 251));
+    expect(album.size.pictures).toBeLessThanOrEqual(100);
+    const gapAt = (at: number) => at - album.at('p', at)!.at;
+    expect(gapAt(19_995_000)).toBeLessThan(5_000);
+    expect(gapAt(19_000_000)).toBeLessThan(400_000);
+    expect(album.at('p', 500)?.at).toBe(0);
+    expect(album.at('p', -1)).toBeUndefined();
+    for (let n = 0; n < 30; n++) for (let s = 0; s < 50; s++) album.add(picture(`q${n}`, s, s));
+    expect(album.size.bytes).toBeLessThanOrEqual(40_000 + 31 * 4 * 400);
+    for (let s = 0; s < 50; s++) album.add(picture('still', s, 7));
+    expect(album.at('still', 49)?.at).toBe(0);
+    album.forget('p');
+    expect(album.at('p', 1e9)).toBeUndefined();
   });
 
   test('a picture survives its bytes; others are refused', () => {

@@ -10,7 +10,10 @@ import { charts } from '../../machines/index.ts';
 import { connect } from '../../src/client/client.ts';
 import { wallClock } from '../../src/engine/clock.ts';
 import { frame } from '../../src/engine/deframe.ts';
+import type { System } from '../../src/engine/system.ts';
 import { MemoryJournal } from '../../src/journal/memory.ts';
+import type { Channel } from '../../src/protocol/channel.ts';
+import { channels as protocol } from '../../src/protocol/index.ts';
 import { createServer, type Server } from '../../src/server/server.ts';
 import { createTestCard } from '../../src/sources/test-card.ts';
 import { dialTcp } from '../../src/transport/tcp.ts';
@@ -31,10 +34,12 @@ const until = async (what: () => boolean): Promise<void> => {
 /** Two servers and a client, each with a journal; the guest moves once by each scheme. Returns what was written down. */
 async function moved(
   schemes: readonly Scheme[],
+  look: (name: string, system: System) => void = () => {},
 ): Promise<{ name: string; journal: MemoryJournal; address?: string }[]> {
   const house = async (name: string) => {
     const journal = new MemoryJournal();
     const server = await createServer({ host: '127.0.0.1', port: 0, name, journal });
+    look(name, server.system);
     const card = createTestCard({ clock: wallClock, name });
     card.plug(server);
     open.push({ close: () => server.close() }, { close: () => card.stop() });
@@ -48,6 +53,7 @@ async function moved(
     journal,
     dial: (destination, _secure, signal) => dialTcp(destination, { signal }),
   });
+  look('client', client.system);
   open.push({ close: () => client.close() });
   const up = new Set<string>();
   let switched = 0;
@@ -187,51 +193,71 @@ describe('a damaged or foreign journal', () => {
 });
 
 describe('the bytes of a link', () => {
-  const messageOf = (size: number, error = 0) => {
-    const bytes = new Uint8Array(16 + size);
-    new DataView(bytes.buffer).setUint32(12, size, true);
-    bytes[16] = error;
-    return bytes;
-  };
-  const read = (reader: LinkReader) => {
+  const read = (reader: LinkReader, owner: string) => {
     const seen: [string, number, number][] = [];
-    reader.begin((direction, number, body) => seen.push([direction, number, body.length]));
+    reader.begin(owner, (direction, number, body) => seen.push([direction, number, body.length]));
     return seen;
   };
 
-  test('messages that were read ahead of a parked link come first', () => {
+  test('are cut for whoever has the link: what one had no use for, the next one tells again', () => {
     const reader = new LinkReader();
-    const after = frame(true, 1, 103, new Uint8Array(32));
-    for (const bytes of [messageOf(186), new Uint8Array(4), after.subarray(0, 10)]) reader.ahead(bytes);
-    reader.heard('link.reply');
-    reader.heard('link.result');
-    const seen = read(reader);
-    expect(seen).toEqual([]);
-    reader.push('in', after.subarray(10));
+    const [ack, init] = [frame(true, 1, 110, new Uint8Array()), frame(true, 2, 103, new Uint8Array(32))];
+    const asking = read(reader, 'migration/main:0');
+    reader.push('in', Uint8Array.of(...ack, ...init.subarray(0, 10)));
+    expect(asking).toEqual([['in', 110, 0]]);
+    const main = read(reader, 'main:0');
+    reader.push('in', init.subarray(0, 10));
+    reader.push('in', init.subarray(10));
     reader.push('out', frame(true, 1, 104, new Uint8Array()));
-    expect(seen).toEqual([
+    expect(asking).toHaveLength(1);
+    expect(main).toEqual([
       ['in', 103, 32],
       ['out', 104, 0],
     ]);
+    expect(reader.owner).toBe('main:0');
   });
 
-  test('a server reads a mechanism and a ticket; a client may be sent to the secured port first', () => {
-    const server = new LinkReader();
-    for (const bytes of [messageOf(26), new Uint8Array(4), new Uint8Array(128), frame(true, 1, 104, new Uint8Array(2))])
-      server.ahead(bytes);
-    for (const type of ['link.mess', 'link.mechanism', 'link.ticket']) server.heard(type);
-    expect(read(server)).toEqual([['in', 104, 2]]);
-    const client = new LinkReader();
-    for (const bytes of [messageOf(178, 5), messageOf(186), new Uint8Array(4), frame(true, 1, 103, new Uint8Array(1))])
-      client.ahead(bytes);
-    for (const type of ['link.reply', 'link.reply', 'link.result']) client.heard(type);
-    expect(read(client)).toEqual([['in', 103, 1]]);
-  });
-
-  test('bytes before anybody took the link are bounded', () => {
+  test('full headers are known by word of the journal; bytes that are no messages are told once', () => {
     const reader = new LinkReader();
-    for (let i = 0; i < 1_000; i++) reader.ahead(new Uint8Array(4_096));
-    // A message of nothing takes six bytes.
-    expect(read(reader).length).toBeLessThan(50_000);
+    reader.push('in', new Uint8Array(100));
+    reader.mini = false;
+    const seen = read(reader, 'main:0');
+    reader.push('in', frame(false, 1, 103, new Uint8Array(32)));
+    expect(seen).toEqual([['in', 103, 32]]);
+    const nonsense = new Uint8Array(18).fill(255);
+    expect(() => reader.push('in', nonsense)).toThrow(/message/);
+    reader.push('in', nonsense);
+    expect(seen).toHaveLength(1);
   });
 });
+
+test('the messages of a journal are those that its channels counted', async () => {
+  const counted = new Map<string, number>();
+  const journals = await moved(['semi-seamless', 'switch-host', 'seamless'], (name, system) => {
+    system.watch({
+      born() {},
+      event() {},
+      stepped() {},
+      command() {},
+      ended() {},
+      channel: (actor) => ({
+        message(direction, number) {
+          const key = `${name} ${actor.slice(actor.indexOf('/') + 1)} ${direction} ${number}`;
+          counted.set(key, (counted.get(key) ?? 0) + 1);
+        },
+        over() {},
+      }),
+    });
+  });
+  const { hello } = shown(journals);
+  const tables = (channel: string) => (protocol as unknown as Record<string, Channel>)[channel.split(':')[0]!]!.tables;
+  const told = new Map<string, number>();
+  for (const { actor, channel, direction, name, count } of hello.counts) {
+    const [party, ...path] = actor.split('/');
+    const sender = name.startsWith('msgc.') ? 'client' : 'server';
+    const entry = [...tables(channel)[sender].byNumber].find(([, one]) => one.type === name);
+    told.set(`${party} ${path.join('/')} ${direction} ${entry?.[0] ?? name}`, count);
+  }
+  expect(counted.size).toBeGreaterThan(100);
+  expect([...told].sort()).toEqual([...counted].sort());
+}, 30_000);

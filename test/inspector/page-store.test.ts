@@ -100,11 +100,11 @@ describe('what the page remembers', () => {
     expect(store.records.length).toBeLessThanOrEqual(30_000);
     expect(store.snapshotsAt('p/quiet', Number.POSITIVE_INFINITY).now).toMatchObject({ value: 'still here' });
     for (let i = 0; i < 500; i++)
-      store.picture({ party: 'p', width: 1, height: 1, at: start + i, pixels: new Uint8Array(4) });
-    expect(store.pictures.get('p')).toHaveLength(40);
-    expect(store.pictureAt('p', start + 480)?.at).toBe(start + 480);
+      store.pictures.add({ party: 'p', width: 1, height: 1, at: start + i, pixels: Uint8Array.of(i, i >> 8, 0, 0) });
+    expect(store.pictures.size.pictures).toBeLessThanOrEqual(120);
+    expect(store.pictures.at('p', start + 499)?.at).toBe(start + 499);
     store.take({ t: 'batch', now: start, skipped, lost: ['p', 'p/quiet'] });
-    expect([store.actors.size, store.parties.size, store.pictures.size]).toEqual([0, 0, 0]);
+    expect([store.actors.size, store.parties.size, store.pictures.size]).toEqual([0, 0, { pictures: 0, bytes: 0 }]);
   });
 
   test('a definition that cannot be drawn says why', () => {

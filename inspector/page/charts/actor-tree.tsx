@@ -103,7 +103,7 @@ function TreeRow({ row, onToggle }: { readonly row: Row; readonly onToggle: (id:
       aria-level={row.depth + 1}
       aria-selected={row.id === state.actor}
       aria-expanded={row.children > 0 ? row.open : undefined}
-      class={`actor-row depth-${Math.min(8, row.depth)} ${row.id === state.actor ? 'chosen' : ''} ${stateClass(row, now?.status, party?.gone)}`}
+      class={`actor-row depth-${Math.min(8, row.depth)} ${row.id === state.actor ? 'chosen' : ''} ${stateClass(row, now?.status, party?.gone, state.moment?.at)}`}
       title={`${row.id}${where === '' ? '' : `\n${where}`}`}
       onClick={() => state.chooseActor(row.id)}
     >
@@ -125,9 +125,11 @@ function TreeRow({ row, onToggle }: { readonly row: Row; readonly onToggle: (id:
   );
 }
 
-function stateClass(row: Row, status: string | undefined, gone: boolean | undefined): string {
+/** `at`: the chosen moment; undefined for now. */
+function stateClass(row: Row, status: string | undefined, gone: boolean | undefined, at: number | undefined): string {
   if (status === 'error') return 'failed';
-  if (gone || row.actor?.stoppedAt !== undefined || status === 'done' || status === 'stopped') return 'ended';
+  const ended = at === undefined ? gone || row.actor?.stoppedAt !== undefined : (row.actor?.stoppedAt ?? at) < at;
+  if (ended || status === 'done' || status === 'stopped') return 'ended';
   return status === undefined ? 'plain' : 'running';
 }
 

@@ -10,12 +10,8 @@ import { Timeline } from './timeline.tsx';
 import { outcomeSigns, outcomeWords, sentence } from './words.ts';
 
 export function HandoverView() {
-  const { state, connection } = usePage();
+  const { state } = usePage();
   const move = state.shownHandover;
-  useEffect(() => {
-    connection.pictures(true);
-    return () => connection.pictures(false);
-  }, [connection]);
   useClock(move?.outcome === 'under way' && state.moment === undefined);
   if (move === undefined) return <Nobody />;
   const retold = move.scheme !== move.announced && move.announced !== '';

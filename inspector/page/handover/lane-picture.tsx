@@ -1,11 +1,11 @@
-/** What a party shows, small: as it is now, or as it was at the chosen moment as far as the page remembers. */
+/** What a party shows, small: as it is now, or as it was at the chosen moment as far as anybody remembers. */
 import { useEffect, useRef } from 'preact/hooks';
 import { usePage } from '../context.ts';
 
 export function LanePicture({ party }: { readonly party: string | undefined }) {
   const { store, state } = usePage();
   const canvas = useRef<HTMLCanvasElement>(null);
-  const picture = party === undefined ? undefined : store.pictureAt(party, state.at);
+  const picture = party === undefined ? undefined : store.pictures.at(party, state.at);
   useEffect(() => {
     const context = canvas.current?.getContext('2d');
     if (context === undefined || context === null) return;

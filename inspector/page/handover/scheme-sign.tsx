@@ -4,7 +4,7 @@
  */
 export function SchemeSign({ scheme }: { readonly scheme: string }) {
   return (
-    <svg class={`sign ${scheme}`} viewBox="0 0 34 12" width="34" height="12" aria-hidden="true">
+    <svg class={`sign ${scheme}`} viewBox="0 0 34 12" width="28" height="10" aria-hidden="true">
       {scheme === 'seamless' && <path d="M4 6h26" />}
       {scheme === 'early-link' && <path d="M4 6h26" class="ahead" />}
       {scheme === 'semi-seamless' && <path d="M4 6h8M22 6h8" />}
