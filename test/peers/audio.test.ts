@@ -128,6 +128,33 @@ peerSuite('sound with libspice-server', guestNeeds, () => {
     }
   });
 
+  test('what sumac connect records are the very samples', async () => {
+    const guest = await startGuest({ playbackCompression: true });
+    ended.push(() => guest.stop());
+    const folder = await mkdtemp(join(tmpdir(), 'sumac-sound-'));
+    ended.push(() => rm(folder, { recursive: true, force: true }));
+    const file = join(folder, 'heard.wav');
+    // Channel type 5 is playback.
+    const linked = guest.answer(({ words }) => words[0] === 'client' && words[1] === '5');
+    const words = ['connect', `spice://127.0.0.1:${guest.spicePort}`, '--for', '4s', '--raw-sound', '--record', file];
+    const recording = run('node', [sumac, ...words]);
+    await linked;
+    const tone = sine(660, 1, format);
+    guest.play(tone.subarray(0, 0), format.frequency);
+    await pause(100);
+    for (let at = 0; at < tone.length; at += 960) {
+      guest.play(tone.subarray(at, at + 960));
+      await pause(8);
+    }
+    await pause(200);
+    guest.silence();
+    await recording;
+    const { samples, ...recorded } = readWav(await readFile(file));
+    expect(recorded).toEqual(format);
+    expect(samples.length).toBeGreaterThan(tone.length * 0.9);
+    expect(samples).toEqual(tone.subarray(0, samples.length));
+  });
+
   test.each([
     ['raw', true],
     ['Opus', false],

@@ -109,34 +109,40 @@ function differingFrom(pixels: Uint8Array, window: Picture, tolerance = 0): numb
   return best;
 }
 
-peerSuite('what our server sends, to the reference client', ['spicy', 'spicy-screenshot', 'Xvfb', 'xdotool'], () => {
-  test.each<[string, ServerOptions]>([
-    ...imageCompressions.map((imageCompression): [string, ServerOptions] => [imageCompression, { imageCompression }]),
-    ['zlib over GLZ', { imageCompression: 'glz', zlibGlzWanCompression: 'always' }],
-  ])('%s', async (_, options) => {
-    const server = await host(options);
-    server.display.draw(rect(0, 0, width, height), desktop.data.slice());
-    const screen = await startXvfb();
-    ended.push(() => screen.stop());
-    const address = { host: '127.0.0.1', spicePort: server.addresses.port };
-    const viewer = await startViewer(screen, address);
-    ended.push(() => viewer.stop());
-    await viewer.waitForChannels(6);
-    const random = xorshift(1234);
-    for (let i = 0; i < 300; i++) {
-      work(server, random);
-      if (i % 5 === 0) await new Promise((resolve) => setTimeout(resolve, 10));
-    }
-    let wrong = width * height;
-    for (let tries = 0; wrong > 0 && tries < 50; tries++) {
-      await new Promise((resolve) => setTimeout(resolve, 100));
-      wrong = differing(server, await viewer.screenshot());
-    }
-    expect(wrong).toBe(0);
-    expect(viewer.process.text()).not.toMatch(/CRITICAL|unimplemented|not found|decode fail/i);
-    const shot = await spicyScreenshot(address);
-    expect(differing(server, shot)).toBe(0);
-  });
+const viewers = ['spicy', 'remote-viewer'] as const;
+const encodings: readonly (readonly [string, ServerOptions])[] = [
+  ...imageCompressions.map((imageCompression) => [imageCompression, { imageCompression }] as const),
+  ['zlib over GLZ', { imageCompression: 'glz', zlibGlzWanCompression: 'always' }],
+];
+
+peerSuite('what our server sends', [...viewers, 'spicy-screenshot', 'Xvfb', 'xdotool'], () => {
+  test.each(viewers.flatMap((program) => encodings.map(([name, options]) => [name, program, options] as const)))(
+    '%s, to %s',
+    async (_, program, options) => {
+      const server = await host(options);
+      server.display.draw(rect(0, 0, width, height), desktop.data.slice());
+      const screen = await startXvfb();
+      ended.push(() => screen.stop());
+      const address = { host: '127.0.0.1', spicePort: server.addresses.port };
+      const viewer = await startViewer(screen, address, { program });
+      ended.push(() => viewer.stop());
+      await viewer.waitForChannels(6);
+      const random = xorshift(1234);
+      for (let i = 0; i < 300; i++) {
+        work(server, random);
+        if (i % 5 === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+      }
+      let wrong = width * height;
+      for (let tries = 0; wrong > 0 && tries < 50; tries++) {
+        await new Promise((resolve) => setTimeout(resolve, 100));
+        wrong = differing(server, await viewer.screenshot());
+      }
+      expect(wrong).toBe(0);
+      expect(viewer.process.text()).not.toMatch(/CRITICAL|unimplemented|not found|decode fail/i);
+      const shot = await spicyScreenshot(address);
+      expect(differing(server, shot)).toBe(0);
+    },
+  );
 
   test('videos, and what is left when they rest', async () => {
     const server = await host({ streamingVideo: 'filter' });
