@@ -139,7 +139,8 @@ export interface HandoverReport {
 // ------------------------------------------------------------------------------------------------------- commands
 
 export type LinkCommand =
-  | { type: 'link.send_mess'; connectionId: number; channel: Address }
+  /** `returning`: the connection id names a session to have back. */
+  | { type: 'link.send_mess'; connectionId: number; channel: Address; returning?: true }
   | { type: 'link.send_mechanism'; mechanism: number }
   | { type: 'link.send_ticket'; ticket: Uint8Array }
   | { type: 'link.send_reply'; error: number; pubKey: Uint8Array }
@@ -175,7 +176,23 @@ export type SessionNews =
   | { event: 'channel'; channel: Address; state: 'up' | 'down'; reason?: string }
   | ({ event: 'handover' } & HandoverReport)
   | { event: 'session'; connectionId: number }
+  | ({ event: 'reconnect' } & ReconnectReport)
   | { event: 'closed'; reason: string };
+
+/** News of a client that has lost its server. `try` counts from 1. */
+export type ReconnectReport =
+  | {
+      readonly phase: 'waiting';
+      readonly try: number;
+      readonly tries: number;
+      readonly inMs: number;
+      readonly reason: string;
+    }
+  /** The server is there, and the session is not: a new one is begun. */
+  | { readonly phase: 'session lost'; readonly reason: string }
+  /** `returned`: with the session that it had. */
+  | { readonly phase: 'back'; readonly try: number; readonly returned: boolean }
+  | { readonly phase: 'given up'; readonly try: number; readonly reason: string };
 
 /** The gate: data messages are let in (`flowing`), let out (`speaking`), or dropped without a word (`deaf`). */
 export type Tag = 'flowing' | 'speaking' | 'deaf';

@@ -14,6 +14,7 @@ export {
   destinationName,
   type HandoverPhase,
   type HandoverReport,
+  type ReconnectReport,
   type Scheme,
   type SessionNews,
   schemes,
@@ -31,6 +32,7 @@ export type { DisplayOptions, PreferredCompression, VideoCodec } from './client/
 export type { Gap } from './client/gap.ts';
 export { type Bgrx, encodePng } from './client/png.ts';
 export type { ClientPointer, PointerChange } from './client/pointer.ts';
+export type { ReconnectOptions } from './client/reconnect.ts';
 export type { ClientPlayback, ClientRecord, Played, SoundFormat } from './client/sound.ts';
 export { type Picture, Screen } from './client/surface.ts';
 export { type ConnectOptions, connect } from './connect.ts';

@@ -3,7 +3,7 @@
  * password, read the result. Once up it waits, its pipe unread, until a channel takes the pipe.
  */
 import { assign, emit, fromPromise, sendParent, setup } from 'xstate';
-import { CommonCap, hasCap } from '../../src/protocol/capabilities.ts';
+import { CommonCap, hasCap, MainCap } from '../../src/protocol/capabilities.ts';
 import { AuthMechanism, LinkErrorCode, linkErrorName } from '../../src/protocol/link.ts';
 import type { Address, Agreed, Destination, LinkCommand, LinkName } from '../contract.ts';
 import { failed, lost, up } from './fate.ts';
@@ -13,6 +13,8 @@ export interface LinkClientInput {
   readonly channel: Address;
   readonly connectionId: number;
   readonly destination: Destination;
+  /** The connection id names a session to have back, of a server that is known to give sessions back. */
+  readonly returning?: true;
 }
 
 export type LinkClientEvent =
@@ -54,6 +56,7 @@ export const linkClient = setup({
       type: 'link.send_mess',
       connectionId: context.connectionId,
       channel: context.channel,
+      ...(context.returning === true ? { returning: true } : {}),
     })),
     'send mechanism': emit({ type: 'link.send_mechanism', mechanism: AuthMechanism.spice }),
     'send ticket': emit((_, params: { ticket: Uint8Array }) => ({ type: 'link.send_ticket', ticket: params.ticket })),
@@ -81,6 +84,12 @@ export const linkClient = setup({
     'hang up': emit(({ context }) => ({ type: 'link.close', reason: context.reason })),
   },
   guards: {
+    /** Another server stands there now: it would take the id for a hand-over's (spec §1.7). */
+    'server gives no session back': ({ context, event }) =>
+      context.returning === true &&
+      event.type === 'link.reply' &&
+      event.error === LinkErrorCode.ok &&
+      !hasCap(event.channelCaps, MainCap.mayReturn),
     'reply is good': ({ event }) => event.type === 'link.reply' && event.error === LinkErrorCode.ok,
     'server selects by mechanism': ({ context }) => hasCap(context.agreed.commonCaps, CommonCap.authSelection),
     'server wants a secured link that we can dial': ({ context, event }) =>
@@ -120,7 +129,10 @@ export const linkClient = setup({
         },
         'link.violation': {
           target: 'failed',
-          actions: { type: 'remember the reason', params: ({ event }) => ({ reason: event.reason }) },
+          actions: {
+            type: 'remember the reason',
+            params: ({ event }) => ({ reason: event.reason, code: LinkErrorCode.invalidData }),
+          },
         },
       },
       states: {
@@ -145,6 +157,14 @@ export const linkClient = setup({
         'awaiting reply': {
           on: {
             'link.reply': [
+              {
+                guard: 'server gives no session back',
+                target: '#link/client.failed',
+                actions: {
+                  type: 'remember the reason',
+                  params: { reason: 'the server gives no session back', code: LinkErrorCode.badConnectionId },
+                },
+              },
               { guard: 'reply is good', target: 'encrypting ticket', actions: 'remember what was agreed' },
               {
                 guard: 'server wants a secured link that we can dial',

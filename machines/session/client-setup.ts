@@ -1,7 +1,8 @@
 /** The words of a client's session: what it hears, knows, does and asks. The picture that they make is in client.ts. */
-import { assign, emit, enqueueActions, raise, sendTo, setup, stopChild } from 'xstate';
+import { assign, emit, enqueueActions, fromPromise, raise, sendTo, setup, stopChild } from 'xstate';
 import { type Caps, hasCap, MainCap } from '../../src/protocol/capabilities.ts';
 import { ChannelType } from '../../src/protocol/constants.ts';
+import { LinkErrorCode } from '../../src/protocol/link.ts';
 import type { MainReceived } from '../../src/protocol/main.ts';
 import {
   type ActorDone,
@@ -35,12 +36,27 @@ import { recordClient } from '../record/client.ts';
 export const clientChannels = ['display', 'inputs', 'cursor', 'playback', 'record'] as const;
 export type ClientChannel = (typeof clientChannels)[number];
 
+/** How a client looks for a server that it has lost. */
+export interface ReconnectPolicy {
+  /** Tries in a row, none of which has led to a session that held. */
+  readonly tries: number;
+  /** The longest wait before the first try, in milliseconds; it doubles from try to try, up to `mostMs`. */
+  readonly firstMs: number;
+  readonly mostMs: number;
+  /** Milliseconds from the loss on after which it is given up, however many tries are left. */
+  readonly forMs: number;
+  /** Also while it was never reached. */
+  readonly atStart: boolean;
+}
+
 export interface SessionClientInput {
   readonly destination: Destination;
   /** Channels to link when the server offers them. */
   readonly wanted: readonly ClientChannel[];
   /** Hand-over schemes that this client admits to. */
   readonly schemes: readonly Scheme[];
+  /** Null, and undefined: a server that is lost is not looked for. */
+  readonly reconnect?: ReconnectPolicy | null;
 }
 
 export type SessionClientEvent =
@@ -50,6 +66,8 @@ export type SessionClientEvent =
   | MigrationTell
   | { type: 'channel.relink'; channel: Address }
   | { type: 'channel.stranded'; channel: Address }
+  /** It has been up for a while, `tries` tries after it was. */
+  | { type: 'channel.steady'; channel: Address; tries: number }
   | { type: 'api.close'; reason: string }
   | ActorDone;
 
@@ -66,7 +84,12 @@ export interface SessionClientContext extends SessionClientInput {
   readonly moved: readonly Address[];
   /** What the target has said of its own move, until this one is over. */
   readonly heard: readonly SessionClientEvent[];
+  /** How often each channel was linked again, since it was last steady. */
   readonly tries: Readonly<Record<Address, number>>;
+  /** The server that would give the session back; null if there is none. */
+  readonly home: Destination | null;
+  /** Until the next try to find the server, in milliseconds. */
+  readonly waitMs: number;
   /** Where the guest may be if it is not where the client looks for it now. */
   readonly otherwise: { readonly destination: Destination; readonly resolved: boolean } | null;
   /** The server that was left the old way, until the target greets. */
@@ -74,7 +97,7 @@ export interface SessionClientContext extends SessionClientInput {
   readonly reason: string;
 }
 
-const mainAddress = 'main:0';
+export const mainAddress = 'main:0';
 const mostTries = 3;
 /** Channels of one session. A server may list 65,536. */
 const mostChannels = 32;
@@ -95,6 +118,10 @@ export const sessionClientSetup = setup({
     link: linkClient,
     migration: migrationClient,
     'resolve destination': resolveDestination,
+    /** A number from 0 up to 1, by chance. */
+    'draw a number': fromPromise<{ chance: number }, void>(async () => {
+      throw new Error('draw a number is provided by the engine');
+    }),
     main: mainClient,
     display: displayClient,
     inputs: inputsClient,
@@ -109,7 +136,12 @@ export const sessionClientSetup = setup({
       enqueue.assign({ attempt });
       enqueue.spawnChild('link', {
         id: link,
-        input: { link, channel: mainAddress, connectionId: 0, destination: context.destination },
+        input: {
+          link,
+          channel: mainAddress,
+          destination: context.destination,
+          ...(isHome(context) ? { connectionId: context.connectionId, returning: true } : { connectionId: 0 }),
+        },
       });
     }),
     'link the channels that are wanted': enqueueActions(({ context, event, enqueue, self }) => {
@@ -144,11 +176,17 @@ export const sessionClientSetup = setup({
       enqueue.sendTo(channel, { type: 'link.attach', link, agreed, beginning: 'fresh' });
     }),
     /** INVARIANT: what is up is a child. News of one that was left at another host may still be under way. */
-    'remember that it is up': assign(({ context, event, self }) =>
-      event.type === 'channel.up' && self.getSnapshot().children[event.channel] !== undefined
-        ? { up: [...context.up.filter((c) => c !== event.channel), event.channel] }
-        : {},
-    ),
+    'remember that it is up': enqueueActions(({ context, event, enqueue, self }) => {
+      if (event.type !== 'channel.up' || self.getSnapshot().children[event.channel] === undefined) return;
+      const { channel } = event;
+      enqueue.assign({ up: [...context.up.filter((c) => c !== channel), channel] });
+      const tries = context.tries[channel] ?? 0;
+      if (tries > 0) enqueue.raise({ type: 'channel.steady', channel, tries }, { delay: 'steady time' });
+    }),
+    'forget its tries': assign(({ context, event }) => {
+      const { [(event as { channel: Address }).channel]: _, ...tries } = context.tries;
+      return { tries };
+    }),
     'remember that it is down': assign(({ context, event }) =>
       event.type === 'channel.down'
         ? {
@@ -181,8 +219,10 @@ export const sessionClientSetup = setup({
         },
       }),
     ),
-    'remember the session': assign(({ event }) =>
-      event.type === 'msg.init' ? { connectionId: event.body.sessionId } : {},
+    'remember the session': assign(({ context, event }) =>
+      event.type === 'msg.init'
+        ? { connectionId: event.body.sessionId, home: homeAt(context, context.destination, context.mainCaps) }
+        : {},
     ),
     'report the session': emit(
       ({ context }): SessionCommand => ({
@@ -196,10 +236,11 @@ export const sessionClientSetup = setup({
       for (const channel of to) if (context.up.includes(channel)) enqueue.sendTo(channel, event.event);
     }),
     'pass it on to the hand-over': sendTo('migration', ({ event }) => event as never),
-    'live at the target': assign((_, { destination, mainCaps }: Moved) => ({
+    'live at the target': assign(({ context }, { destination, mainCaps }: Moved) => ({
       destination,
       mainCaps,
       tries: {},
+      home: homeAt(context, destination, mainCaps),
     })),
     'remember that it has moved': assign(({ context, event }) =>
       event.type === 'channel.switched' ? { moved: [...context.moved, event.channel] } : {},
@@ -238,9 +279,11 @@ export const sessionClientSetup = setup({
       enqueue.sendTo(event.channel, { type: 'api.close', reason: 'the server let it go, but to nowhere' });
     }),
     /** Nothing of the source stays: no channel, up or not, and no link that is still being made. */
-    'leave the source for': enqueueActions(({ context, enqueue, self }, destination: Destination) => {
+    'leave the source for': enqueueActions(({ context, event, enqueue, self }, destination: Destination) => {
       enqueue.assign({
         destination,
+        // A server that sends its client away keeps nothing for it.
+        home: event.type === 'msg.migrate_switch_host' ? null : context.home,
         up: [],
         moved: [],
         heard: [],
@@ -285,6 +328,12 @@ export const sessionClientSetup = setup({
         : {},
     ),
     'remember the reason': assign((_, params: { reason: string }) => ({ reason: params.reason })),
+    /** A server that would wait for the client's return need not. */
+    'say goodbye': enqueueActions(({ context, enqueue }) => {
+      if (!context.up.includes(mainAddress) || homeAt(context, context.destination, context.mainCaps) === null) return;
+      const message = { type: 'msgc.disconnecting', body: { timeStamp: 0n, reason: LinkErrorCode.ok } };
+      enqueue.sendTo(mainAddress, { type: 'session.say', message });
+    }),
     'report the end': emit(
       ({ context }): SessionCommand => ({
         type: 'report',
@@ -295,6 +344,10 @@ export const sessionClientSetup = setup({
   guards: {
     'it is main': ({ event }) => 'channel' in event && event.channel === mainAddress,
     'target says it': ({ context, event }) => context.moved.includes('channel' in event ? event.channel : mainAddress),
+    'it has been up since': ({ context, event }) =>
+      event.type === 'channel.steady' &&
+      context.up.includes(event.channel) &&
+      context.tries[event.channel] === event.tries,
     'it is still down': ({ context, event }) => 'channel' in event && !context.up.includes(event.channel),
     'it is still let go': ({ context, event }) => 'channel' in event && context.letGo.includes(event.channel),
     'both speak early-link': ({ context }) =>
@@ -312,6 +365,8 @@ export const sessionClientSetup = setup({
   delays: {
     'relink delay': 500,
     'word deadline': 10_000,
+    /** Up so long, a channel has its tries again. */
+    'steady time': 30_000,
     /** A server that has let a client in greets it at once (spec §2.10). */
     'init deadline': 15_000,
     'resolve deadline': 8_000,
@@ -343,6 +398,17 @@ export const handover = (context: SessionClientContext, announced: Announcement)
   channels: context.up,
   left: context.letGo,
 });
+
+/** Where the session can be had back, if it lives at this server: both ends must be willing. */
+const homeAt = ({ reconnect = null }: SessionClientContext, server: Destination, mainCaps: Caps): Destination | null =>
+  reconnect !== null && hasCap(mainCaps, MainCap.mayReturn) ? server : null;
+
+/** Whether the place where the client links now is the one that has its session. */
+export const isHome = ({ home, destination }: SessionClientContext): boolean =>
+  home !== null &&
+  home.host === destination.host &&
+  home.port === destination.port &&
+  home.tlsPort === destination.tlsPort;
 
 const waitingFor = (channel: Address): string => `word of the move of ${channel}`;
 

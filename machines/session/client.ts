@@ -1,9 +1,11 @@
 /**
- * A client's session: links main, then every channel that it wants, keeps them up within bounds, and follows the guest when
- * it moves. A hand-over is a child that leads the channels; the session passes events between them.
+ * A client's session: links main, then every channel that it wants, keeps them up within bounds, follows the guest when it
+ * moves, and looks for its server again when that is lost (client-reconnect.ts). A hand-over is a child that leads the
+ * channels; the session passes events between them.
  */
-import { destinationOf } from '../migration/client.ts';
-import { type Afresh, type Announcement, handover, type Lost, type Moved, sessionClientSetup } from './client-setup.ts';
+import { sentOn, tooEarly } from './client-greeting.ts';
+import { reconnecting, reconnectingSetup, toReconnecting } from './client-reconnect.ts';
+import { type Afresh, type Announcement, handover, type Lost, type Moved } from './client-setup.ts';
 
 export * from './client-setup.ts';
 
@@ -12,14 +14,6 @@ const ofTheMove = [
   { guard: 'target says it', actions: 'keep it for later' },
   { actions: 'pass it on to the hand-over' },
 ] as const;
-
-/** Said before the greeting: each announcement is answered once, so none may be overheard. */
-const tooEarly = {
-  'msg.migrate_begin': { actions: 'keep it for later' },
-  'msg.migrate_begin_seamless': { actions: 'keep it for later' },
-  'msg.migrate_cancel': { actions: 'keep it for later' },
-  'channel.left': { actions: 'keep it for later' },
-} as const;
 
 /** The guest is not where it was looked for first. */
 const elsewhere = [
@@ -36,7 +30,15 @@ const elsewhere = [
   },
 ] as const;
 
-export const sessionClient = sessionClientSetup.createMachine({
+/** It is in none of the places that are known, or not yet again. */
+const notFound = { guard: 'it may be found again', target: '#session/client.reconnecting' } as const;
+const lookOn = [
+  { type: 'report the hand-over', params: { phase: 'failed' } },
+  'leave everything',
+  'begin to count',
+] as const;
+
+export const sessionClient = reconnectingSetup.createMachine({
   id: 'session/client',
   context: ({ input }) => ({
     ...input,
@@ -49,6 +51,8 @@ export const sessionClient = sessionClientSetup.createMachine({
     heard: [],
     otherwise: null,
     tries: {},
+    home: null,
+    waitMs: 0,
     left: null,
     reason: '',
   }),
@@ -56,7 +60,11 @@ export const sessionClient = sessionClientSetup.createMachine({
   initial: 'linking main',
   on: {
     'xstate.done.actor.*': { actions: 'forget the child' },
-    'api.close': { target: '.closed', actions: { type: 'remember the reason', params: ({ event }) => event } },
+    'channel.steady': { guard: 'it has been up since', actions: 'forget its tries' },
+    'api.close': {
+      target: '.closed',
+      actions: [{ type: 'remember the reason', params: ({ event }) => event }, 'say goodbye'],
+    },
     'xstate.error.actor.*': {
       target: '.closed',
       actions: { type: 'remember the reason', params: { reason: 'a fault of this program' } },
@@ -67,7 +75,14 @@ export const sessionClient = sessionClientSetup.createMachine({
       entry: 'link main',
       on: {
         'link.up': { target: 'awaiting init', actions: 'begin the channel' },
-        'link.failed': { target: 'closed', actions: { type: 'remember the reason', params: ({ event }) => event } },
+        'link.failed': [
+          {
+            guard: 'it may be found later',
+            target: 'reconnecting',
+            actions: { type: 'remember the reason', params: ({ event }) => event },
+          },
+          { target: 'closed', actions: { type: 'remember the reason', params: ({ event }) => event } },
+        ],
       },
     },
     'awaiting init': {
@@ -75,26 +90,20 @@ export const sessionClient = sessionClientSetup.createMachine({
         'channel.up': { actions: ['remember that it is up', 'report the channel'] },
         'msg.init': { target: 'up', actions: ['remember the session', 'report the session', 'hear what was kept'] },
         ...tooEarly,
-        'msg.migrate_switch_host': [
-          { guard: 'both speak early-link', actions: 'keep it for later' },
-          {
-            target: 'switching host',
-            actions: [
-              {
-                type: 'report the hand-over',
-                params: ({ event }) => ({ phase: 'begun', to: destinationOf(event.body) }),
-              },
-              { type: 'leave the source for', params: ({ event }) => destinationOf(event.body) },
-            ],
-          },
+        'channel.down': [
+          { ...toReconnecting, guard: 'it may be found later' },
+          { target: 'closed', actions: { type: 'remember the reason', params: ({ event }) => event } },
         ],
-        'channel.down': { target: 'closed', actions: { type: 'remember the reason', params: ({ event }) => event } },
       },
       after: {
-        'init deadline': {
-          target: 'closed',
-          actions: { type: 'remember the reason', params: { reason: 'no init in time' } },
-        },
+        'init deadline': [
+          {
+            guard: 'it may be found later',
+            target: 'reconnecting',
+            actions: [{ type: 'remember the reason', params: { reason: 'no init in time' } }, 'leave everything'],
+          },
+          { target: 'closed', actions: { type: 'remember the reason', params: { reason: 'no init in time' } } },
+        ],
       },
     },
     up: {
@@ -111,6 +120,7 @@ export const sessionClient = sessionClientSetup.createMachine({
         ],
         'channel.up': { actions: ['remember that it is up', 'report the channel'] },
         'channel.down': [
+          toReconnecting,
           {
             guard: 'it is main',
             target: 'closed',
@@ -140,19 +150,7 @@ export const sessionClient = sessionClientSetup.createMachine({
             'channel.stranded': { guard: 'it is still let go', actions: 'hang up the channel that was let go' },
             'msg.migrate_begin': 'following',
             'msg.migrate_begin_seamless': 'following',
-            'msg.migrate_switch_host': [
-              { guard: 'both speak early-link', target: 'following' },
-              {
-                target: '#session/client.switching host',
-                actions: [
-                  {
-                    type: 'report the hand-over',
-                    params: ({ event }) => ({ phase: 'begun', to: destinationOf(event.body) }),
-                  },
-                  { type: 'leave the source for', params: ({ event }) => destinationOf(event.body) },
-                ],
-              },
-            ],
+            'msg.migrate_switch_host': [{ guard: 'both speak early-link', target: 'following' }, sentOn],
           },
           states: {
             settled: {},
@@ -299,8 +297,18 @@ export const sessionClient = sessionClientSetup.createMachine({
           on: {
             'link.up': { target: 'awaiting init', actions: 'begin the channel' },
             'link.failed': [
+              {
+                guard: 'its session is over there',
+                target: 'linking main',
+                reenter: true,
+                actions: ['report that its session is lost', 'forget its session'],
+              },
               ...elsewhere,
               { guard: 'it may be tried again', target: 'waiting', actions: 'count the try' },
+              {
+                ...notFound,
+                actions: [{ type: 'remember the reason', params: ({ event }) => event }, ...lookOn],
+              },
               {
                 target: '#session/client.closed',
                 actions: [
@@ -326,23 +334,12 @@ export const sessionClient = sessionClientSetup.createMachine({
               ],
             },
             ...tooEarly,
-            /** The guest has gone on from here too. */
-            'msg.migrate_switch_host': [
-              { guard: 'both speak early-link', actions: 'keep it for later' },
-              {
-                target: '#session/client.switching host',
-                reenter: true,
-                actions: [
-                  {
-                    type: 'report the hand-over',
-                    params: ({ event }) => ({ phase: 'begun', to: destinationOf(event.body) }),
-                  },
-                  { type: 'leave the source for', params: ({ event }) => destinationOf(event.body) },
-                ],
-              },
-            ],
             'channel.down': [
               ...elsewhere,
+              {
+                ...notFound,
+                actions: [{ type: 'remember the reason', params: ({ event }) => event }, ...lookOn],
+              },
               {
                 target: '#session/client.closed',
                 actions: { type: 'remember the reason', params: ({ event }) => event },
@@ -352,6 +349,10 @@ export const sessionClient = sessionClientSetup.createMachine({
           after: {
             'init deadline': [
               ...elsewhere,
+              {
+                ...notFound,
+                actions: [{ type: 'remember the reason', params: { reason: 'no init in time' } }, ...lookOn],
+              },
               {
                 target: '#session/client.closed',
                 actions: [
@@ -364,6 +365,7 @@ export const sessionClient = sessionClientSetup.createMachine({
         },
       },
     },
+    reconnecting,
     closed: { type: 'final', entry: 'report the end' },
   },
 });

@@ -20,6 +20,8 @@ function sentenceOf(event: ClientEvent): string | undefined {
       return `${event.channel} is ${event.state}${event.reason ? `: ${explainReason(event.reason)}` : ''}`;
     case 'session':
       return `session ${event.connectionId}`;
+    case 'reconnect':
+      return reconnectSentence(event);
     case 'frame':
       return `${event.channel} shows ${event.width} × ${event.height}`;
     case 'closed':
@@ -30,6 +32,21 @@ function sentenceOf(event: ClientEvent): string | undefined {
       const gap = gapMs === undefined ? '' : `, gap ${gapMs.toFixed(1)} ms`;
       return `hand-over ${phase}: ${scheme}, ${from} → ${to}${count}${gap}${reason ? `: ${reason}` : ''}`;
     }
+  }
+}
+
+function reconnectSentence(event: Extract<ClientEvent, { event: 'reconnect' }>): string {
+  switch (event.phase) {
+    case 'waiting': {
+      const lost = `connection lost: ${explainReason(event.reason)}`;
+      return `${lost}; try ${event.try} of ${event.tries} in ${(event.inMs / 1000).toFixed(1)} s`;
+    }
+    case 'session lost':
+      return `the session is lost: ${explainReason(event.reason)}; a new one is begun`;
+    case 'back':
+      return `connected again, ${event.returned ? 'with the session as it was' : 'with a new session'}`;
+    case 'given up':
+      return `given up after ${event.try} ${event.try === 1 ? 'try' : 'tries'}`;
   }
 }
 

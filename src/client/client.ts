@@ -4,10 +4,15 @@
  */
 import { type Observable, Subject } from 'rxjs';
 import type { Destination, HandoverReport, Scheme, SessionNews } from '../../machines/contract.ts';
-import { type ClientChannel, clientChannels, sessionClient } from '../../machines/session/client.ts';
+import {
+  type ClientChannel,
+  clientChannels,
+  type ReconnectPolicy,
+  sessionClient,
+} from '../../machines/session/client.ts';
 import type { Opus } from '../audio/opus.ts';
 import { ChannelHost } from '../engine/channel-host.ts';
-import { type Clock, wallClock } from '../engine/clock.ts';
+import { type Clock, randomFraction, wallClock } from '../engine/clock.ts';
 import { ClientLinkHost, type ClientLinkServices } from '../engine/link-host.ts';
 import { type Born, type Host, System } from '../engine/system.ts';
 import { LinkError } from '../errors.ts';
@@ -19,6 +24,7 @@ import { type DisplayOptions, Displays, displayCaps } from './displays.ts';
 import { type Gap, GapWatch } from './gap.ts';
 import { ClientInput } from './input.ts';
 import { ClientPointer } from './pointer.ts';
+import { type ReconnectOptions, reconnectPolicy } from './reconnect.ts';
 import { ClientPlayback, ClientRecord, SoundCodec } from './sound.ts';
 import type { Screen } from './surface.ts';
 import { encryptTicket } from './ticket.ts';
@@ -38,6 +44,8 @@ export interface ClientOptions extends DisplayOptions {
    * announced host; rejecting refuses the hand-over.
    */
   readonly resolveDestination?: ((announced: Destination) => Promise<Destination> | Destination) | undefined;
+  /** How a server that is lost is looked for; false: not at all, the session ends. Default: ten tries within two minutes. */
+  readonly reconnect?: ReconnectOptions | false | undefined;
   /** Loads the Opus codec when sound is first linked. Without it, sound comes and goes as samples: larger, and exact. */
   readonly loadOpus?: (() => Promise<Opus>) | undefined;
   readonly journal?: Journal | undefined;
@@ -72,6 +80,7 @@ export class Client {
   private readonly all = new Subject<ClientEvent>();
   private readonly options: ClientOptions;
   private readonly schemes: readonly Scheme[];
+  private readonly reconnect: ReconnectPolicy | null;
   private readonly clock: Clock;
   private readonly displays: Displays;
   private readonly soundCodec: SoundCodec;
@@ -84,6 +93,7 @@ export class Client {
   constructor(options: ClientOptions) {
     this.options = options;
     this.schemes = options.schemes ?? ['seamless', 'semi-seamless', 'switch-host'];
+    this.reconnect = reconnectPolicy(options.reconnect);
     this.clock = options.clock ?? wallClock;
     this.soundCodec = new SoundCodec(options.loadOpus);
     this.playback = new ClientPlayback(this.soundCodec);
@@ -99,7 +109,12 @@ export class Client {
     this.system = new System({
       name: 'client',
       machine: sessionClient,
-      input: { destination: options.destination, wanted: options.channels ?? clientChannels, schemes: this.schemes },
+      input: {
+        destination: options.destination,
+        wanted: options.channels ?? clientChannels,
+        schemes: this.schemes,
+        reconnect: this.reconnect,
+      },
       clock: this.clock,
       journal: options.journal,
       hostFor: (born, system) => this.hostFor(born, system),
@@ -137,6 +152,7 @@ export class Client {
     }
     // The old way, every channel is left behind without a word.
     if (news.event === 'handover' && news.scheme === 'switch-host' && news.phase !== 'switched') this.channels.clear();
+    if (news.event === 'reconnect' && news.phase === 'waiting') this.channels.clear();
     if (news.event !== 'handover') {
       if (news.event === 'closed') this.tellSwitched(true);
       this.all.next(news);
@@ -183,14 +199,15 @@ export class Client {
     return host;
   }
 
-  /** The host of charts that follow the guest: they report, and ask where a hand-over really goes. */
+  /** The host of charts that follow the guest: they report, ask where a hand-over really goes, and for a number by chance. */
   private followingHost({ address }: Born, system: System): Host {
     return {
       obey: (command) => {
         if (command.type === 'report') system.reports.next({ actor: address, news: command.news });
         else if (command.type === 'log') system.log(`${address}: ${command.line}`);
       },
-      perform: async (_question, { destination }) => this.resolve(destination),
+      perform: async (question, input) =>
+        question === 'draw a number' ? { chance: randomFraction() } : this.resolve(input.destination),
       end: () => {},
     };
   }
@@ -246,6 +263,7 @@ export class Client {
           ...(schemes.includes('semi-seamless') ? [MainCap.semiSeamlessMigrate] : []),
           ...(schemes.includes('seamless') ? [MainCap.seamlessMigrate] : []),
           ...(schemes.includes('early-link') ? [MainCap.earlyLink] : []),
+          ...(this.reconnect === null ? [] : [MainCap.mayReturn]),
         );
       case 'display':
         return displayCaps(this.options);

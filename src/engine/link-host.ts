@@ -5,7 +5,7 @@
 import type { AnyActorRef, AnyEventObject } from 'xstate';
 import type { Agreed, Destination, LinkCommand, LinkName } from '../../machines/contract.ts';
 import { addressParts } from '../protocol/address.ts';
-import { type Caps, CommonCap, hasCap } from '../protocol/capabilities.ts';
+import { type Caps, CommonCap, hasCap, MainCap, withCap } from '../protocol/capabilities.ts';
 import { channelName } from '../protocol/index.ts';
 import { LinkErrorCode, linkErrorName, ticketSize } from '../protocol/link.ts';
 import type { Pipe } from '../transport/pipe.ts';
@@ -175,12 +175,14 @@ export class ClientLinkHost extends LinkHost {
     switch (command.type) {
       case 'link.send_mess': {
         const { type, id } = addressParts(command.channel);
+        const { commonCaps, channelCaps } = this.services.caps(command.channel);
         this.send(
           writeMess({
             connectionId: command.connectionId,
             channelType: type,
             channelId: id,
-            ...this.services.caps(command.channel),
+            commonCaps,
+            channelCaps: command.returning ? withCap(channelCaps, MainCap.returns) : channelCaps,
           }),
         );
         this.expect('reply');

@@ -5,7 +5,7 @@
 import type { LinkCommand } from '../../machines/contract.ts';
 import type { WireRecord } from '../journal/record.ts';
 import { addressParts } from '../protocol/address.ts';
-import type { Caps } from '../protocol/capabilities.ts';
+import { type Caps, MainCap, withCap, withoutCap } from '../protocol/capabilities.ts';
 import { channelName } from '../protocol/index.ts';
 import { LinkErrorCode, ticketSize } from '../protocol/link.ts';
 import { ByteQueue } from './byte-queue.ts';
@@ -57,8 +57,15 @@ export class LinkModel {
       case 'link.send_mess':
         this.owed.push((sent) => {
           const { type, id } = addressParts(command.channel);
-          const caps = this.capsIn(sent, readMess);
-          return writeMess({ connectionId: command.connectionId, channelType: type, channelId: id, ...caps });
+          const { commonCaps, channelCaps: plain } = this.capsIn(sent, readMess);
+          const channelCaps = command.returning ? withCap(plain, MainCap.returns) : plain;
+          return writeMess({
+            connectionId: command.connectionId,
+            channelType: type,
+            channelId: id,
+            commonCaps,
+            channelCaps,
+          });
         });
         break;
       case 'link.send_reply': {
@@ -153,7 +160,8 @@ export class LinkModel {
       // Told below.
     }
     if (caps === undefined) throw new Discrepancy('the bytes sent are no link message');
-    caps = { commonCaps: caps.commonCaps, channelCaps: caps.channelCaps };
+    const channelCaps = word === 'main' ? withoutCap(caps.channelCaps, MainCap.returns) : caps.channelCaps;
+    caps = { commonCaps: caps.commonCaps, channelCaps };
     this.own.set(word, caps);
     return caps;
   }

@@ -52,4 +52,17 @@ export const caps = (...bits: number[]): Caps => {
   return words;
 };
 
+/** The same set with one more in it. */
+export const withCap = (words: Caps, bit: number): Caps => {
+  const more = caps(bit);
+  return Array.from(
+    { length: Math.max(words.length, more.length) },
+    (_, i) => ((words[i] ?? 0) | (more[i] ?? 0)) >>> 0,
+  );
+};
+
+/** The same set without this one. */
+export const withoutCap = (words: Caps, bit: number): Caps =>
+  words.map((word, i) => (i === bit >> 5 ? (word & ~(1 << (bit & 31))) >>> 0 : word));
+
 export const hasCap = (words: Caps, bit: number): boolean => (((words[bit >> 5] ?? 0) >>> (bit & 31)) & 1) === 1;

@@ -1,10 +1,14 @@
-/** Keyboard and mouse of every client, as one stream for the application. */
+/**
+ * Keyboard and mouse of every client, as one stream for the application. What a client holds down when its channel is gone
+ * is released.
+ */
 import { type Observable, Subject } from 'rxjs';
 import type { ChannelHost } from '../engine/channel-host.ts';
 import { caps, InputsCap } from '../protocol/capabilities.ts';
 import { inputMotionAckBunch } from '../protocol/constants.ts';
 import { readMigrateData, writeMigrateData } from '../protocol/migrate-data.ts';
 import type { GuestInput } from '../sources/console.ts';
+import { Held } from './held.ts';
 import type { Part } from './part.ts';
 
 export class Input implements Part {
@@ -27,16 +31,27 @@ export class Input implements Part {
   }
 
   attach(host: ChannelHost): void {
+    const held = new Held();
+    const release = () => {
+      for (const event of held.release()) this.all.next(event);
+    };
+    host.actor.subscribe(({ context }) => {
+      if (context.link === null) release();
+    });
     host.states.subscribe((state) => {
       if (state.type === 'ready') {
         this.hosts.add(host);
         if (!state.afresh) host.send({ type: 'msg.key_modifiers', body: { modifiers: this.locks } });
         this.acknowledge(host, 0);
-      } else if (state.type === 'ended') this.hosts.delete(host);
+      } else if (state.type === 'ended') {
+        this.hosts.delete(host);
+        release();
+      }
     });
     host.messages.subscribe((message) => {
       for (const event of inputOf(message)) {
         if (event.type === 'motion' || event.type === 'position') this.acknowledge(host, 1);
+        held.note(event);
         this.all.next(event);
       }
     });

@@ -303,8 +303,9 @@ export class Server implements Console, Spice {
     this.system.root.send({ type: 'api.disconnect', reason } as never);
   }
 
-  /** Closes the ports and every connection. */
+  /** Closes the ports and every connection; clients that might return hear that they need not. */
   async close(): Promise<void> {
+    this.disconnectAll('the server is closed');
     this.system.stop();
     for (const pipe of this.accepted.values()) pipe.close();
     this.accepted.clear();

@@ -27,6 +27,8 @@ export interface MemoryPair {
   readonly right: Pipe;
   /** Breaks the connection: both ends are told `error` at once, and what is under way is lost. */
   cut(error?: Error): void;
+  /** One end loses the connection and is told `error` at once; the other hears nothing any more, and is not told. */
+  lose(end: 'left' | 'right', error?: Error): void;
   /** From now on nothing arrives, not even the end; what is written piles up in `pending`. */
   stall(): void;
   /** Ends a stall. */
@@ -46,6 +48,10 @@ export function memoryPair(options: MemoryPairOptions = {}): MemoryPair {
     right,
     cut(error = new TransportError('lost', 'The connection was cut')) {
       for (const end of ends) end.sever(error);
+    },
+    lose(end, error = new TransportError('lost', 'The connection was cut')) {
+      for (const one of ends) one.hold(true);
+      (end === 'left' ? left : right).sever(error);
     },
     stall() {
       for (const end of ends) end.hold(true);

@@ -102,7 +102,7 @@ describe('on a session like any other', () => {
     const { main, own } = await open('inputs');
     const keys: number[] = [];
     const watch = stage.server.input.subscribe((event) => {
-      if (event.type === 'key' && event.code > 0x100) keys.push(event.code);
+      if (event.type === 'key' && event.down && event.code > 0x100) keys.push(event.code);
     });
     await stage.shutsOut(own, () =>
       own.raw.write(own.frame(101, u32(0x101)), own.frame(4), own.frame(101, u32(0x102)), own.frame(4)),

@@ -68,6 +68,7 @@ const usedByActions: Readonly<Record<string, readonly string[]>> = {
   supervisor: ['guest deadline', 'link', 'session'],
   'session/client': [
     'relink delay',
+    'steady time',
     'word deadline',
     'link',
     'main',
@@ -154,15 +155,21 @@ const schemes: Scheme[] = ['seamless', 'early-link', 'semi-seamless', 'switch-ho
 const destination = { host: 'there', port: 5900 };
 
 const inputs: Record<ChartName, unknown> = {
-  supervisor: { offered: addresses.slice(1), schemes, mostSessions: 3 },
-  'session/client': { destination, wanted: ['display', 'inputs', 'cursor'], schemes },
+  supervisor: { offered: addresses.slice(1), schemes, mostSessions: 3, returnMs: 60_000 },
+  'session/client': {
+    destination,
+    wanted: ['display', 'inputs', 'cursor'],
+    schemes,
+    reconnect: { tries: 3, firstMs: 100, mostMs: 300, forMs: 5_000, atStart: true },
+  },
   'session/server': {
     session: 'session:1',
     connectionId: 7,
     offered: addresses.slice(1),
     schemes,
     arriving: false,
-    main: { link: 'link:1', agreed: agreedOn([0x8000000f]) },
+    returnMs: 60_000,
+    main: { link: 'link:1', agreed: agreedOn([0xc000000f]) },
   },
   'link/client': { link: 'link:1', channel: 'main:0', connectionId: 0, destination },
   'link/server': { link: 'link:1', nonce: 5 },
@@ -205,11 +212,13 @@ const fields = fc.record({
   link: fc.constantFrom('link:1', 'link:2', 'link:main:0@1', 'link:display:0@2'),
   channel: fc.constantFrom(...addresses),
   session: fc.constantFrom('session:1', 'session:2', 'session:3'),
-  agreed: fc.constantFrom(agreedOn(), agreedOn([0x8000000f])),
+  agreed: fc.constantFrom(agreedOn(), agreedOn([0x8000000f]), agreedOn([0xe000000f])),
   beginning: fc.constantFrom('fresh', 'arrived', 'migrate data'),
   scheme: fc.constantFrom(...schemes),
   reason: fc.constant('some reason'),
-  code: fc.constantFrom(undefined, 0, 7),
+  code: fc.constantFrom(undefined, 0, 7, 8),
+  lost: fc.constantFrom(undefined, true),
+  tries: fc.constantFrom(1, 2),
   error: fc.constantFrom(0, 5, 7),
   mechanism: fc.constantFrom(1, 2),
   connectionId: fc.constantFrom(0, 5, 7),
@@ -222,7 +231,7 @@ const fields = fc.record({
   pubKey: fc.constant(new Uint8Array(162)),
   ticket: fc.constant(new Uint8Array(128)),
   commonCaps: fc.constantFrom([], [0x0d]),
-  channelCaps: fc.constantFrom([], [0x8000000f]),
+  channelCaps: fc.constantFrom([], [0x8000000f], [0xe000000f]),
   message: fc.constantFrom(
     { type: 'msg.start', body: {} },
     { type: 'msg.stop', body: {} },
@@ -261,6 +270,7 @@ const outputs = fc.record({
   mainCaps: fc.constant([0x0f]),
   switched: fc.constantFrom([], ['main:0'], addresses),
   reason: fc.constant('some reason'),
+  chance: fc.constantFrom(0, 0.5),
   host: fc.constant('there'),
   port: fc.constant(1),
 });

@@ -196,9 +196,10 @@ export const stories: Readonly<Record<string, { happen: (stage: Stage) => Promis
   },
   'the source is cut off': {
     happen: async ({ network, client }) => {
-      const closed = first(client.events, (event) => event.event === 'closed');
+      const back = first(client.events, (event) => event.event === 'reconnect' && event.phase === 'back');
       network.cut('source');
-      await closed;
+      await back;
+      await up(client);
     },
   },
 };

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Destination } from '../../../machines/contract.ts';
 import { type LinkClientEvent, linkClient } from '../../../machines/link/client.ts';
-import { CommonCap, caps } from '../../../src/protocol/capabilities.ts';
+import { CommonCap, caps, MainCap } from '../../../src/protocol/capabilities.ts';
 import { LinkErrorCode } from '../../../src/protocol/link.ts';
 import { begins, done, elapsed, ends, failed, given, tells } from '../../support/given.ts';
 import { untouched } from '../../support/touched.ts';
@@ -15,12 +15,12 @@ const ticket = new Uint8Array(128).fill(8);
 const both = caps(CommonCap.authSelection, CommonCap.authSpice, CommonCap.miniHeader);
 const channelCaps = [0x1052];
 
-const reply = (error: number, commonCaps = both): LinkClientEvent => ({
+const reply = (error: number, commonCaps = both, own = channelCaps): LinkClientEvent => ({
   type: 'link.reply',
   error,
   pubKey,
   commonCaps,
-  channelCaps,
+  channelCaps: own,
 });
 const result = (code: number): LinkClientEvent => ({ type: 'link.result', code });
 const dial = (secure: boolean, destination = to) => begins('dial', { input: { link, destination, secure } });
@@ -150,7 +150,7 @@ describe('a link at a client fails', () => {
         .expect({ ...over, does: [...running, ...fails('the peer hung up')] });
       story
         .when({ type: 'link.violation', reason: 'not REDQ' })
-        .expect({ ...over, does: [...running, ...fails('not REDQ')] });
+        .expect({ ...over, does: [...running, ...fails('not REDQ', LinkErrorCode.invalidData)] });
     }
   });
 
@@ -166,6 +166,38 @@ describe('a link at a client fails', () => {
       expect(story.pending('link deadline').delay).toBe(8_000);
       story.when(elapsed('link deadline')).expect({ ...over, does: [...running, ...fails('no answer in time')] });
     }
+  });
+});
+
+describe('a link that returns to a session', () => {
+  const returning = given(linkClient, { ...who, channel: 'main:0', destination: to, returning: true }).after();
+  const asked = returning.after(done('dial'));
+  const main = (reason: string, code: number) => [
+    { type: 'link.close', reason },
+    tells('parent', { type: 'link.failed', link, channel: 'main:0', reason, code } as { type: string }),
+  ];
+
+  test('says so', () => {
+    returning.when(done('dial')).expect({
+      does: [{ type: 'link.send_mess', connectionId: 7, channel: 'main:0', returning: true }],
+    });
+  });
+
+  test('proves the password to a server that gives sessions back', () => {
+    asked
+      .when(reply(LinkErrorCode.ok, both, [...caps(MainCap.mayReturn)]))
+      .expect({ in: { linking: 'encrypting ticket' }, does: [begins('encrypt ticket')] });
+  });
+
+  // Spec §1.7: it would put its present client out, and wait for a hand-over.
+  test('goes no further at any other server', () => {
+    const reason = 'the server gives no session back';
+    asked
+      .when(reply(LinkErrorCode.ok))
+      .expect({ in: 'failed', ended: true, does: main(reason, LinkErrorCode.badConnectionId) });
+    asked
+      .when(reply(LinkErrorCode.versionMismatch))
+      .expect({ in: 'failed', ended: true, does: main('versionMismatch', LinkErrorCode.versionMismatch) });
   });
 });
 

@@ -40,6 +40,7 @@ const linkLost = (channel: string, attempt: number): SessionClientEvent => ({
 });
 const up = (channel: string): SessionClientEvent => ({ type: 'channel.up', channel });
 const down = (channel: string): SessionClientEvent => ({ type: 'channel.down', channel, reason: 'the peer hung up' });
+const lost = (channel: string): SessionClientEvent => ({ ...down(channel), lost: true }) as SessionClientEvent;
 const left = (channel: string): SessionClientEvent => ({ type: 'channel.left', channel });
 const switched = (channel: string): SessionClientEvent => ({ type: 'channel.switched', channel });
 const close: SessionClientEvent = { type: 'api.close', reason: 'enough' };
@@ -294,7 +295,19 @@ describe('channels', () => {
     story
       .after(linkUp('display:0', 5), done(linkName('display:0', 5)), up('display:0'))
       .when(down('display:0'))
-      .expect({ in: { up: 'staying' }, does: [isDown('display:0')], waits: [] });
+      .expect({ in: { up: 'staying' }, does: [isDown('display:0')], waits: ['steady time'] });
+  });
+
+  test('have all their tries again when they have been up for a while', () => {
+    const again = whole
+      .after(down('display:0'), elapsed('relink delay'), linkUp('display:0', 3), done(linkName('display:0', 3)))
+      .when(up('display:0'));
+    again.expect({ does: [isUp('display:0')], context: { tries: { 'display:0': 1 } }, waits: ['steady time'] });
+    again.when(elapsed('steady time')).expect({ context: { tries: {} }, waits: [] });
+    again
+      .after(down('display:0'))
+      .when(elapsed('steady time'))
+      .expect({ context: { tries: { 'display:0': 1 } } });
   });
 
   test('are tried again when their link fails or is lost before they use it', () => {
@@ -397,7 +410,10 @@ describe('a client that is told of a move', () => {
         up('display:0'),
       );
     }
-    story.when(down('display:0')).expect({ does: [isDown('display:0'), toHandover(down('display:0'))], waits: [] });
+    story.when(down('display:0')).expect({
+      does: [isDown('display:0'), toHandover(down('display:0'))],
+      waits: ['steady time', 'steady time', 'steady time'],
+    });
   });
 });
 
@@ -795,6 +811,293 @@ describe('an early link', () => {
       does: [hangUp('display:0', 'the server let it go, but to nowhere')],
       context: { letGo: [] },
       waits: [],
+    });
+  });
+});
+
+describe('a client that has lost its server', () => {
+  const reconnect = { tries: 3, firstMs: 1_000, mostMs: 3_000, forMs: 60_000, atStart: false };
+  const returns = caps(MainCap.seamlessMigrate, MainCap.mayReturn);
+  const why = 'the peer hung up';
+  const told = (report: object) => ({ type: 'report', news: { event: 'reconnect', ...report } });
+  const waits = (attempt: number, inMs: number, reason = why) =>
+    told({ phase: 'waiting', try: attempt, tries: 3, inMs, reason });
+  const givenUp = (attempt: number, reason: string) => told({ phase: 'given up', try: attempt, reason });
+  const drawing = begins('draw a number');
+  const drawn = (chance: number) => done('draw a number', { chance });
+  const returning = (attempt: number, connectionId = 7, destination = here) =>
+    begins(linkName('main:0', attempt), {
+      as: 'link',
+      input: { link: linkName('main:0', attempt), channel: 'main:0', connectionId, returning: true, destination },
+    });
+  const unknown = (attempt: number): SessionClientEvent =>
+    ({ ...linkFailed('main:0', attempt), reason: 'badConnectionId', code: 8 }) as SessionClientEvent;
+  const refused = (attempt: number): SessionClientEvent =>
+    ({ ...linkFailed('main:0', attempt), reason: 'permissionDenied', code: 7 }) as SessionClientEvent;
+
+  const able = (mainCaps: readonly number[], policy: Partial<typeof reconnect> = {}) =>
+    given(sessionClient, { ...input, reconnect: { ...reconnect, ...policy } })
+      .after(linkUp('main:0', 1, mainCaps), done(linkName('main:0', 1)), up('main:0'), init(7))
+      .after(list(['display', 0]), linkUp('display:0', 2), done(linkName('display:0', 2)), up('display:0'));
+  const there2 = able(returns);
+  const waiting = there2.after(lost('main:0'), drawn(0.5));
+  const linkingAgain = waiting.after(elapsed('retry delay'));
+  const greetedAgain = linkingAgain.after(linkUp('main:0', 3, returns), done(linkName('main:0', 3)), up('main:0'));
+
+  test('waits a little, by chance, and leaves nothing behind meanwhile', () => {
+    const drawingLots = there2.when(lost('main:0'));
+    drawingLots.expect({
+      in: { reconnecting: 'drawing' },
+      does: [isDown('main:0'), ends('main:0'), ends('display:0'), drawing],
+      context: { up: [], connectionId: 7, home: here },
+      waits: ['reconnect deadline'],
+    });
+    for (const [chance, ms] of [
+      [0, 500],
+      [0.5, 750],
+      [0.999, 1_000],
+    ] as const) {
+      const story = drawingLots.when(drawn(chance));
+      story.expect({
+        in: { reconnecting: 'waiting' },
+        does: [waits(1, ms)],
+        waits: ['reconnect deadline', 'retry delay'],
+        runs: [],
+      });
+      expect(story.pending('retry delay').delay).toBe(ms);
+    }
+    expect(drawingLots.pending('reconnect deadline').delay).toBe(60_000);
+  });
+
+  test('asks for its session, where that can be had back', () => {
+    waiting.when(elapsed('retry delay')).expect({ in: { reconnecting: 'linking main' }, does: [returning(3)] });
+    able(caps(MainCap.seamlessMigrate))
+      .after(lost('main:0'), drawn(0))
+      .when(elapsed('retry delay'))
+      .expect({ does: [linking('main:0', 3, 0)] });
+  });
+
+  test('is back when it is greeted, with its session or with another', () => {
+    linkingAgain.when(linkUp('main:0', 3, returns)).expect({
+      in: { reconnecting: 'awaiting init' },
+      does: [beginning('main:0'), attaching('main:0', 3, returns)],
+    });
+    linkingAgain
+      .after(linkUp('main:0', 3, returns))
+      .when(up('main:0'))
+      .expect({ does: [isUp('main:0')] });
+    for (const id of [7, 8]) {
+      const back = greetedAgain.when(init(id));
+      back.expect({
+        in: { up: 'staying' },
+        does: [told({ phase: 'back', try: 1, returned: id === 7 }), report({ event: 'session', connectionId: id })],
+        context: { connectionId: id, home: here },
+        waits: ['steady time'],
+      });
+      back.when(list(['display', 0])).expect({ does: [linking('display:0', 4, id)] });
+    }
+  });
+
+  test('has all its tries again only when it has been back for a while', () => {
+    const back = greetedAgain.after(init(7));
+    back
+      .after(lost('main:0'))
+      .when(drawn(0))
+      .expect({ does: [waits(2, 1_000)], context: { tries: { 'main:0': 2 } } });
+    const steady = back.when(elapsed('steady time'));
+    steady.expect({ in: { up: 'staying' }, context: { tries: {} }, waits: [] });
+    steady
+      .after(lost('main:0'))
+      .when(drawn(0))
+      .expect({ does: [waits(1, 500)] });
+    // What is told of an earlier time of its life does not count.
+    back.when({ type: 'channel.steady', channel: 'main:0', tries: 2 }).expect({ context: { tries: { 'main:0': 1 } } });
+  });
+
+  test('begins a new session where the old one is not known any more', () => {
+    const afresh = linkingAgain.when(unknown(3));
+    afresh.expect({
+      in: { reconnecting: 'linking main' },
+      does: [told({ phase: 'session lost', reason: 'badConnectionId' }), linking('main:0', 4, 0)],
+      context: { home: null },
+    });
+    // It has no session there that could be unknown: then it is like any other refusal.
+    afresh.when(unknown(4)).expect({ in: { reconnecting: 'drawing' }, does: [drawing] });
+  });
+
+  test('tries again and again, ever more slowly, until no try is left', () => {
+    let story = linkingAgain;
+    for (const [n, ms] of [
+      [2, 2_000],
+      [3, 3_000],
+    ] as const) {
+      story = story.when(linkFailed('main:0', n + 1));
+      story.expect({ in: { reconnecting: 'drawing' }, does: [drawing] });
+      story = story.when(drawn(1));
+      story.expect({ does: [waits(n, ms, 'refused')] });
+      story = story.after(done(linkName('main:0', n + 1)), elapsed('retry delay'));
+    }
+    story.when(linkFailed('main:0', 5)).expect({
+      ...closed('refused'),
+      does: [givenUp(3, 'refused'), over('refused'), ends(linkName('main:0', 5))],
+    });
+  });
+
+  test('tries again when main is lost before the greeting, or no greeting comes', () => {
+    greetedAgain.when(lost('main:0')).expect({
+      in: { reconnecting: 'drawing' },
+      does: [isDown('main:0'), ends('main:0'), drawing],
+      context: { up: [], tries: { 'main:0': 1 + 1 } },
+    });
+    greetedAgain.when(elapsed('init deadline')).expect({
+      in: { reconnecting: 'drawing' },
+      does: [ends('main:0'), drawing],
+      context: { reason: 'no init in time' },
+    });
+  });
+
+  test('gives up when its time is over', () => {
+    for (const story of [waiting, linkingAgain, greetedAgain]) {
+      const over = story.when(elapsed('reconnect deadline'));
+      expect(over.acts).toContainEqual(givenUp(1, why));
+      over.expect({ ...closed(why), does: over.acts });
+    }
+  });
+
+  test('gives up at once when it is refused for good, or somebody has erred', () => {
+    linkingAgain.when(refused(3)).expect({
+      ...closed('permissionDenied'),
+      does: [over('permissionDenied'), ends(linkName('main:0', 3))],
+    });
+    greetedAgain.when(down('main:0')).expect({ ...closed(why), does: [over(why), ends('main:0')] });
+    there2
+      .when(down('main:0'))
+      .expect({ ...closed(why), does: [isDown('main:0'), over(why), ends('main:0'), ends('display:0')] });
+  });
+
+  test('says goodbye to a server that would wait for it, and to no other', () => {
+    const bye = tells('main:0', {
+      type: 'session.say',
+      message: { type: 'msgc.disconnecting', body: { timeStamp: 0n, reason: 0 } },
+    } as { type: string });
+    there2.when(close).expect({ ...closed('enough'), does: [bye, over('enough'), ends('main:0'), ends('display:0')] });
+    able(caps(MainCap.seamlessMigrate))
+      .when(close)
+      .expect({ ...closed('enough'), does: [over('enough'), ends('main:0'), ends('display:0')] });
+    waiting.when(close).expect({ ...closed('enough'), does: [over('enough')] });
+  });
+
+  test('was never there, may be waited for as well', () => {
+    const patient = given(sessionClient, { ...input, reconnect: { ...reconnect, atStart: true } });
+    const failing = patient.when(linkFailed('main:0', 1));
+    failing.expect({ in: { reconnecting: 'drawing' }, does: [drawing] });
+    patient.when(refused(1)).expect({
+      ...closed('permissionDenied'),
+      does: [over('permissionDenied'), ends(linkName('main:0', 1))],
+    });
+    const greeted = patient.after(linkUp('main:0', 1), done(linkName('main:0', 1)), up('main:0'));
+    greeted.when(lost('main:0')).expect({
+      in: { reconnecting: 'drawing' },
+      does: [isDown('main:0'), ends('main:0'), drawing],
+    });
+    greeted.when(elapsed('init deadline')).expect({
+      in: { reconnecting: 'drawing' },
+      does: [ends('main:0'), drawing],
+      context: { reason: 'no init in time' },
+    });
+    const hasty = given(sessionClient, { ...input, reconnect });
+    hasty
+      .when(linkFailed('main:0', 1))
+      .expect({ ...closed('refused'), does: [over('refused'), ends(linkName('main:0', 1))] });
+  });
+
+  test('hears afterwards what is said before the greeting, and goes where it is sent', () => {
+    for (const word of [begin, beginSeamless, cancel, left('main:0')]) {
+      greetedAgain.when(word).expect({ in: { reconnecting: 'awaiting init' }, context: { heard: [word] } });
+    }
+    greetedAgain.when(switchHost).expect({
+      in: { 'switching host': 'resolving' },
+      does: [handover('begun', 3, ['main:0']), ends('main:0'), resolving()],
+      context: { home: null },
+      waits: ['steady time', 'resolve deadline'],
+    });
+    linkingAgain
+      .after(linkUp('main:0', 3, caps(MainCap.mayReturn, MainCap.earlyLink)), up('main:0'))
+      .when(switchHost)
+      .expect({ in: { reconnecting: 'awaiting init' }, context: { heard: [switchHost] } });
+  });
+
+  describe('while it follows the guest', () => {
+    const failedHere = (attempt: number, channels: readonly string[], more: object = {}) =>
+      handover('failed', attempt, channels, more);
+    const both = ['main:0', 'display:0'];
+    const source: MigrationClientOutcome = {
+      outcome: 'look for the guest',
+      source: here,
+      target: there,
+      resolved: true,
+    };
+
+    test('asks the source for its session first', () => {
+      const looking = there2.after(begin).when(done('migration', source));
+      looking.expect({
+        in: { 'switching host': 'linking main' },
+        does: [handover('fell-back', 3, both, { from: 'here:5900', to: 'here:5900' }), ...both.map(ends), returning(4)],
+      });
+      looking.when(unknown(4)).expect({
+        in: { 'switching host': 'linking main' },
+        does: [told({ phase: 'session lost', reason: 'badConnectionId' }), linking('main:0', 5, 0)],
+      });
+      looking
+        .when(linkFailed('main:0', 4))
+        .expect({ does: [ends(linkName('main:0', 4)), linking('main:0', 5, 0, there)] });
+    });
+
+    test('has its session at the target when it is there', () => {
+      const moved = { ...gone, mainCaps: returns, switched: both };
+      const settled = there2.after(begin, done('migration', moved));
+      settled.expect({ context: { home: there } });
+      settled.when(lost('main:0')).expect({
+        in: { 'switching host': 'linking main' },
+        does: [handover('fell-back', 3, both, { from: 'there:5900' }), ...both.map(ends), returning(4, 7, there)],
+      });
+      settled
+        .after(elapsed('settling time'), lost('main:0'), drawn(0))
+        .when(elapsed('retry delay'))
+        .expect({ does: [returning(4, 7, there)] });
+    });
+
+    test('looks for it in both places in turn, when it is in neither', () => {
+      let story = there2.after(begin, done('migration', source), linkFailed('main:0', 4));
+      for (let attempt = 5; attempt < 8; attempt++) {
+        story = story.after(linkFailed('main:0', attempt), done(linkName('main:0', attempt)), elapsed('relink delay'));
+      }
+      const inVain = story.when(linkFailed('main:0', 8));
+      inVain.expect({
+        in: { reconnecting: 'drawing' },
+        does: [failedHere(8, both), ends(linkName('main:0', 8)), drawing],
+        context: { tries: { 'main:0': 1 } },
+      });
+      const atSource = inVain.after(drawn(0)).when(elapsed('retry delay'));
+      atSource.expect({ does: [returning(9)], context: { destination: here } });
+      const atTarget = atSource.after(linkFailed('main:0', 9), drawn(0)).when(elapsed('retry delay'));
+      atTarget.expect({ does: [linking('main:0', 10, 0, there)], context: { destination: there } });
+    });
+
+    test('looks for it again when the target does not greet, or goes away before that', () => {
+      const atTarget = there2
+        .after(switchHost, resolved())
+        .after(linkUp('main:0', 3, returns), done(linkName('main:0', 3)), up('main:0'));
+      atTarget.when(lost('main:0')).expect({
+        in: { reconnecting: 'drawing' },
+        does: [failedHere(3, both), ends('main:0'), drawing],
+        context: { reason: why },
+      });
+      atTarget.when(elapsed('init deadline')).expect({
+        in: { reconnecting: 'drawing' },
+        does: [failedHere(3, both), ends('main:0'), drawing],
+        context: { reason: 'no init in time' },
+      });
     });
   });
 });
