@@ -29,6 +29,8 @@ export class Joined {
   private readonly name: string;
   private readonly say: (message: FromPage) => void;
   private readonly parties = new Map<string, string>();
+  /** When each of their actors began, by our path of it. */
+  private readonly begun = new Map<string, number>();
   /** Our numbers of their records. */
   private readonly numbers = new Map<number, number>();
   private readonly pictures = new Map<string, Picture>();
@@ -94,6 +96,7 @@ export class Joined {
     for (const party of list(message.parties)) this.party(party as Party);
     const charts = (isObject(message.charts) ? message.charts : {}) as Readonly<Record<string, ChartDefinition>>;
     for (const actor of list(message.actors)) this.actor(actor as ActorInfo, charts);
+    for (const lost of list('lost' in message ? message.lost : [])) this.begun.delete(this.path(lost) ?? '');
     for (const record of list(message.records)) this.record(record as Record<string, unknown>);
     for (const count of list(message.counts)) this.count(count as Count);
     if (isObject(message.skipped)) this.hub.skippedBy(this.name, numbersOf(message.skipped));
@@ -166,10 +169,13 @@ export class Joined {
     const path = this.path(actor.id);
     if (path === undefined) return;
     const at = isNumber(actor.startedAt) ? actor.startedAt : this.hub.now();
-    if (isNumber(actor.stoppedAt)) {
-      this.hub.actorStopped(path, actor.stoppedAt);
-      return;
-    }
+    // One that began and ended between two batches is told once, and what happened to it comes after.
+    if (this.begun.get(path) !== at) this.begin(path, actor, charts, at);
+    if (isNumber(actor.stoppedAt)) this.hub.actorStopped(path, actor.stoppedAt);
+  }
+
+  private begin(path: string, actor: ActorInfo, charts: Readonly<Record<string, ChartDefinition>>, at: number): void {
+    this.begun.set(path, at);
     const key = isText(actor.chart) ? actor.chart : undefined;
     const definition =
       key !== undefined && Object.hasOwn(charts, key) && isObject(charts[key]) ? charts[key] : undefined;

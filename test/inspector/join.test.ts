@@ -56,6 +56,28 @@ describe('a process that joins', () => {
     ]);
   });
 
+  test('an actor that begins and ends between two batches is there with all that happened to it', async () => {
+    const here = hubOf();
+    const inspector = await served({ hub: here });
+    const there = hubOf();
+    there.party({ id: 'server-1', side: 'server', name: 's', addresses: [] });
+    joined(there, inspector);
+    await vi.waitFor(() => expect(here.hello().parties).toHaveLength(1));
+    for (const at of [1_000, 2_000]) {
+      there.actor('server-1/source', 'migration/source', at);
+      there.snapshot('server-1/source', { value: 'awaiting the answer' }, 'xstate.init', at);
+      there.snapshot('server-1/source', { value: 'stayed', status: 'done' }, 'migration.end', at + 1);
+      await vi.waitFor(() => {
+        const { actors, records } = here.hello();
+        expect(actors).toMatchObject([{ id: 'server-1/source', startedAt: at, stoppedAt: at + 1 }]);
+        expect(records.filter((r) => r.kind === 'snapshot' && r.at >= at)).toMatchObject([
+          { value: 'awaiting the answer' },
+          { value: 'stayed', status: 'done' },
+        ]);
+      });
+    }
+  });
+
   test('answers for its bytes, its counts and its pictures', async () => {
     const here = hubOf();
     const inspector = await served({ hub: here });

@@ -197,6 +197,22 @@ describe('hand-overs', () => {
 });
 
 describe('the main job', () => {
+  /** Runs a verb in this process until it is stopped; where its page is. */
+  const running = (...words: string[]) => {
+    const stop = new AbortController();
+    let url = '';
+    const out = (line: string) => {
+      url ||= /http:\/\/\S+/.exec(line)?.[0] ?? '';
+    };
+    const run = runSumac(words, { out, err: () => {}, env: {}, stopped: stop.signal });
+    open.push({
+      close: () => {
+        stop.abort();
+        return run;
+      },
+    });
+    return { url: () => url };
+  };
   /** Runs the demo in this process; what it tells, and what it says of each hand-over. */
   const demo = (...flags: string[]) => {
     const acts: { handover: string; scheme: string; outcome: string; gapMs?: number }[] = [];
@@ -216,13 +232,42 @@ describe('the main job', () => {
         return run;
       },
     });
-    return { acts, errors, url: () => url };
+    const end = () => {
+      stop.abort();
+      return run;
+    };
+    return { acts, errors, url: () => url, end };
   };
   const rows = async (page: Page) =>
     (await texts(page, '.handover-row')).toReversed().map((row) => {
       const [, scheme, result] = row.split('\n');
       return `${scheme?.replace(/^[━╸╺\s]+/, '')} ${result}`;
     });
+  /** What the page tells of a hand-over, without the figures that no two clocks agree on. */
+  const story = async (page: Page, fromOldest: number) => {
+    const all = await page.locator('.handover-row').count();
+    await page
+      .locator('.handover-row')
+      .nth(all - 1 - fromOldest)
+      .click();
+    await page.locator('.handover-row.chosen').nth(0).waitFor();
+    await page.getByLabel('data messages too').setChecked(false);
+    const plain = (texts: string[]) =>
+      texts.map((text) => text.replaceAll(/[\d.]+ (ms|s)\b/g, '…').replace(/\d{4,5}/, 'PORT'));
+    const names = (titles: string[]) => titles.map((title) => title.replace(/, [^,]*$/, '')).sort();
+    return {
+      headline: plain(await texts(page, '.headline'))[0],
+      lanes: names(await page.locator('.span title').allTextContents()),
+      arrows: names(await page.locator('.arrow title').allTextContents()),
+      channels: (await texts(page, '.channel-heads span')).sort(),
+      moved: await page.locator('circle.at-target').count(),
+      gap: await page.locator('.gap').count(),
+      where: plain(await page.locator('.where text').allTextContents()),
+      deadlines: names(
+        (await page.locator('.deadline title').allTextContents()).map((title) => title.replace(/:.*/, ', ')),
+      ),
+    };
+  };
   const told = ({ scheme, outcome, gapMs }: { scheme: string; outcome: string; gapMs?: number }) =>
     `${scheme} ${outcome === 'switched' && gapMs !== undefined ? `gap ${duration(gapMs)}` : outcome.replace(/,.*/, '')}`;
 
@@ -267,9 +312,46 @@ describe('the main job', () => {
     ]) {
       await soon(names, { message: name }).toContain(name);
     }
-    await soon(() => page.locator('.picture:not(.empty)').count()).toBe(3);
+    await soon(() => page.locator('.lane-head .picture:not(.empty)').count()).toBe(3);
     await shot(page, 'main-job');
     expect(page.faults).toEqual([]);
+  });
+
+  test('the journal of the same time, opened afterwards, shows the same', async () => {
+    const place = mkdtempSync(join(tmpdir(), 'sumac-page-journal-'));
+    open.push({ close: () => rmSync(place, { recursive: true, force: true }) });
+    const seconds = Number(process.env.SUMAC_WATCH_SECONDS ?? 0);
+    const many = seconds > 0 ? 5 : 6;
+    const inspector = await served(hubOf());
+    const page = await opened(inspector);
+    const { acts, end } = demo(
+      '--every',
+      seconds > 0 ? '3s' : '1s',
+      '--inspect-to',
+      inspector.inspectUrl,
+      '--journal',
+      place,
+    );
+    if (seconds > 0) await page.waitForTimeout(seconds * 1_000);
+    await soon(() => acts.length, { timeout: 60_000 }).toBeGreaterThanOrEqual(many);
+    const count = acts.length;
+    await soon(() => rows(page).then((list) => list.slice(0, count))).toEqual(acts.slice(0, count).map(told));
+    const live = [];
+    for (let i = 0; i < count; i++) live.push(await story(page, i));
+    await end();
+    const again = running('inspect', place);
+    await soon(again.url, { timeout: 30_000 }).not.toBe('');
+    const journal = await (await browser.newContext({ viewport: { width: 1280, height: 720 } })).newPage();
+    open.push({ close: () => journal.context().close() });
+    await journal.goto(again.url());
+    await journal.locator('.handover-row').first().waitFor();
+    const figures = (list: string[]) => list.slice(0, count).map((row) => row.replaceAll(/[\d.]+ (ms|s)\b/g, '…'));
+    expect(figures(await rows(journal))).toEqual(figures(await rows(page)));
+    for (let i = 0; i < count; i++) expect(await story(journal, i), `hand-over ${i + 1}`).toEqual(live[i]);
+    // Source, target and client are seen as they were then.
+    await soon(() => journal.locator('.lane-head .picture:not(.empty)').count()).toBeGreaterThan(1);
+    await soon(() => journal.locator('.time-bar .picture:not(.empty)').count()).toBe(1);
+    await shot(journal, 'main-job-from-its-journal');
   });
 
   test('a move that is begun and cancelled by the button is shown as one', async () => {
@@ -323,6 +405,7 @@ describe('the main job', () => {
     await page.getByRole('button', { name: 'Controls' }).click();
     await page.locator('[data-control=drop]').click();
     await page.locator('dialog[open] .primary').click();
+    await soon(() => page.locator('dialog').count()).toBe(0);
     await page.keyboard.press('3');
     await page.getByLabel('Name or actor').fill('channel.up');
     await page.locator('.record', { hasText: 'display:0' }).first().waitFor();

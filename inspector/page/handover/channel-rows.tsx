@@ -37,7 +37,9 @@ function Row({ move, channel, y, axis, now }: RowProps) {
   const middle = y + channelRowHeight / 2;
   const end = now === undefined ? axis.width : axis.x(now);
   const moved = channel.switchedAt ?? (move.outcome === 'switched' ? (channel.firstAt ?? move.endedAt) : undefined);
-  const left = moved === undefined ? undefined : (channel.leftAt ?? channel.lastAt ?? moved);
+  // A channel that was quiet before was at the source until it was at the target.
+  const last = channel.lastAt !== undefined && channel.lastAt >= move.beganAt ? channel.lastAt : moved;
+  const left = moved === undefined ? undefined : (channel.leftAt ?? last ?? moved);
   const [x1, x2] = [axis.x(Math.min(left ?? 0, moved ?? 0)), axis.x(moved ?? 0)];
   const gap =
     channel.gapMs ??
