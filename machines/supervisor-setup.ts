@@ -14,6 +14,14 @@ export interface SupervisorInput {
   readonly returnMs?: number;
 }
 
+/** What a server's guest is like, as far as it must be the same when the server has to start again. */
+export interface GuestFacts {
+  readonly supportedMouseModes: number;
+  readonly currentMouseMode: number;
+  /** What the clock of sound and video says when the server's own stands at 0, in milliseconds. */
+  readonly multiMediaTimeAtZero: number;
+}
+
 export type SupervisorEvent =
   | LinkAsks
   | LinkFate
@@ -29,6 +37,8 @@ export type SupervisorEvent =
   | { type: 'api.guest_arrived' }
   /** Where clients reach this server, "127.0.0.1:5900": for whoever reads the journal. */
   | { type: 'api.listening'; addresses: readonly string[] }
+  /** The guest is different from what it was. */
+  | { type: 'api.guest_told'; guest: GuestFacts }
   /** The guest that clients are linked ahead of will not come. */
   | { type: 'api.guest_lost' }
   | { type: 'api.disconnect'; reason: string }
@@ -59,6 +69,8 @@ interface Known {
 }
 
 export interface SupervisorContext extends SupervisorInput {
+  /** Null until it is different from what a new one is like. */
+  readonly guest: GuestFacts | null;
   readonly sessions: readonly Known[];
   readonly counted: number;
   /** Links that name a session, until a channel uses them. */
@@ -285,6 +297,7 @@ export const supervisorSetup = setup({
       const { session, scheme } = event as Extract<SessionReport, { type: 'session.arrived' }>;
       return { type: 'report', news: { event: 'arrived', session, scheme } };
     }),
+    'remember the guest': assign(({ event }) => (event.type === 'api.guest_told' ? { guest: event.guest } : {})),
     'forget the destination': assign({ destination: null, unanswered: [], undeparted: [] }),
   },
   delays: {

@@ -20,6 +20,7 @@ export const supervisor = supervisorSetup.createMachine({
   type: 'parallel',
   context: ({ input }) => ({
     ...input,
+    guest: null,
     sessions: [],
     counted: 0,
     waiting: {},
@@ -90,6 +91,7 @@ export const supervisor = supervisorSetup.createMachine({
         'session.waits': { guard: 'it is known', actions: 'report the session' },
         'session.returned': { guard: 'it is known', actions: 'report the session' },
         'api.disconnect': { actions: 'end every session' },
+        'api.guest_told': { actions: 'remember the guest' },
         'api.guest_lost': { actions: 'tell every session that the guest is lost' },
       },
     },

@@ -13,7 +13,9 @@ import {
 import type { Opus } from '../audio/opus.ts';
 import { ChannelHost } from '../engine/channel-host.ts';
 import { type Clock, randomFraction, wallClock } from '../engine/clock.ts';
+import { fromTheStart } from '../engine/early.ts';
 import { ClientLinkHost, type ClientLinkServices } from '../engine/link-host.ts';
+import { type TakenUp, takeUp } from '../engine/past.ts';
 import { type Born, type Host, System } from '../engine/system.ts';
 import { LinkError } from '../errors.ts';
 import type { Journal } from '../journal/journal.ts';
@@ -64,6 +66,14 @@ const gapPatience = 1_000;
 
 export const connect = (options: ClientOptions): Client => new Client(options);
 
+/**
+ * Takes up the session of the program that wrote to `journal` last, if it ended without a word: the client proves the
+ * password again, and asks for its session back. Begins anew where there is nothing to take up; that is told in the log.
+ */
+export async function resume(options: ClientOptions): Promise<Client> {
+  return new Client(options, await takeUp(options.journal, 'client', options.clock ?? wallClock));
+}
+
 export class Client {
   readonly events: Observable<ClientEvent>;
   readonly input = new ClientInput();
@@ -90,11 +100,12 @@ export class Client {
   private mmTimeAtZero = 0;
   private switched: { report: HandoverReport; timer: unknown } | undefined;
 
-  constructor(options: ClientOptions) {
+  /** Use `connect` or `resume`. `taken`: what the client goes on with. */
+  constructor(options: ClientOptions, taken?: TakenUp) {
     this.options = options;
     this.schemes = options.schemes ?? ['seamless', 'semi-seamless', 'switch-host'];
     this.reconnect = reconnectPolicy(options.reconnect);
-    this.clock = options.clock ?? wallClock;
+    this.clock = taken?.clock ?? options.clock ?? wallClock;
     this.soundCodec = new SoundCodec(options.loadOpus);
     this.playback = new ClientPlayback(this.soundCodec);
     this.record = new ClientRecord(() => this.multiMediaTime, this.soundCodec);
@@ -105,7 +116,7 @@ export class Client {
       marked: (channel, width, height) => this.all.next({ event: 'frame', channel, width, height }),
     });
     this.screens = this.displays.screens;
-    this.events = this.all.asObservable();
+    this.events = taken === undefined ? this.all.asObservable() : fromTheStart(this.all, this.clock);
     this.system = new System({
       name: 'client',
       machine: sessionClient,
@@ -115,6 +126,7 @@ export class Client {
         schemes: this.schemes,
         reconnect: this.reconnect,
       },
+      revived: taken?.revived,
       clock: this.clock,
       journal: options.journal,
       hostFor: (born, system) => this.hostFor(born, system),
@@ -125,6 +137,7 @@ export class Client {
       this.gap.note(handled);
       if (this.switched !== undefined) this.tellSwitched(false);
     });
+    for (const line of taken?.refused ?? []) this.system.log(line);
     this.system.start();
   }
 

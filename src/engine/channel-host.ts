@@ -236,6 +236,11 @@ export class ChannelHost implements Host {
     if (this.pipe !== undefined && this.watch !== undefined) this.watch.over(this.link!, this.pipe.peer);
   }
 
+  lost(): void {
+    const { link } = (this.actor.getSnapshot() as AnyMachineSnapshot).context as { link: LinkName | null };
+    if (link !== null) this.inform({ type: 'plane.closed', link, reason: 'the program that held it has ended' });
+  }
+
   end(): void {
     this.ended = true;
     for (const pipe of this.previous.splice(0)) pipe.close();

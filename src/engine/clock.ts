@@ -1,5 +1,17 @@
 /** Where the engine takes time and randomness from; everything above is handed them. */
+import type { Clock } from '../transport/clock.ts';
+
 export { type Clock, wallClock } from '../transport/clock.ts';
+
+/** The same clock, ahead by `ms` milliseconds: one that goes on where another program's stood. */
+export const aheadBy = (ms: number, clock: Clock): Clock =>
+  ms === 0
+    ? clock
+    : {
+        now: () => clock.now() + ms,
+        setTimeout: (fn, wait) => clock.setTimeout(fn, wait),
+        clearTimeout: (id) => clock.clearTimeout(id),
+      };
 
 /** Milliseconds since 1970, for what people set by the calendar: the expiry of a password. */
 export const calendarNow = (): number => Date.now();

@@ -2,7 +2,7 @@
  * Hosts a link chart of either side: turns the bytes of the link stage into its events and its commands into bytes. A link
  * that is up keeps its pipe here, reading no more than a little, until a channel takes it.
  */
-import type { AnyActorRef, AnyEventObject } from 'xstate';
+import type { AnyActorRef, AnyEventObject, AnyMachineSnapshot } from 'xstate';
 import type { Agreed, Destination, LinkCommand, LinkName } from '../../machines/contract.ts';
 import { addressParts } from '../protocol/address.ts';
 import { type Caps, CommonCap, hasCap, MainCap, withCap } from '../protocol/capabilities.ts';
@@ -70,6 +70,12 @@ abstract class LinkHost implements Host {
   abstract perform(question: string, input: any, signal: AbortSignal): Promise<unknown>;
   /** Reads what is expected next; false while it is not all there. */
   protected abstract read(): boolean;
+
+  lost(): void {
+    // One that was still being dialled is dialled again.
+    if ((this.actor.getSnapshot() as AnyMachineSnapshot).matches({ linking: 'dialling' })) return;
+    this.tell({ type: 'link.closed', reason: 'the program that held it has ended' });
+  }
 
   end(): void {
     this.ended = true;
@@ -254,10 +260,12 @@ export class ServerLinkHost extends LinkHost {
   private decrypt: ((ticket: Uint8Array) => Promise<Uint8Array>) | undefined;
   private refused = false;
 
-  constructor(system: System, born: Born, services: ServerLinkServices, pipe: Pipe) {
+  /** `pipe`: undefined for one that goes on from a journal, and has none any more. */
+  constructor(system: System, born: Born, services: ServerLinkServices, pipe: Pipe | undefined) {
     super(system, born);
     this.nonce = born.input.nonce;
     this.services = services;
+    if (pipe === undefined) return;
     this.expected = 'message';
     this.hold(pipe);
   }

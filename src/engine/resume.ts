@@ -20,6 +20,8 @@ export interface Revived {
   readonly at: number;
   /** Actors that live, the root first. */
   readonly actors: readonly string[];
+  /** Those of them that have a journal of their own, the root first. */
+  readonly roots: readonly string[];
   /** What the last steps still asked for, done on paper: to be written down, and its commands to be obeyed. */
   readonly rest: readonly Entry[];
 }
@@ -112,10 +114,11 @@ export class Reviver {
     }
   }
 
-  /** Undefined when nothing was going on any more. What is taken in afterwards goes on from the last record, not from this. */
-  revived(): Revived | undefined {
+  /** `now`: on the clock of the records. Undefined when nothing was going on any more. What is taken in afterwards goes on from the last record, not from this. */
+  revived(now = this.at): Revived | undefined {
     if (this.closing) return undefined;
     const finished = this.copy();
+    finished.at = Math.max(now, this.at);
     const rest = finished.finish();
     return finished.written(rest);
   }
@@ -195,12 +198,15 @@ export class Reviver {
     this.root ??= actor;
     this.since.set(this.journalOf(actor), at);
     this.revive(actor, snapshot);
-    for (const { actor: its, id, event, dueAt } of timers) this.alive.get(its)?.timers.set(id, { event, dueAt });
+    for (const { actor: its, id, event, dueAt } of timers) {
+      const own = id.startsWith('#') ? `#${this.nameless++}` : id;
+      this.alive.get(its)?.timers.set(own, { event, dueAt });
+    }
   }
 
   private revive(address: string, snapshot: any, src?: string): void {
     const chart = src === undefined ? this.chartOfRoot(address) : this.chartNamed(parentOf(address), src);
-    if (chart === undefined) return;
+    if (chart === undefined || snapshot === null) return;
     if (snapshot.status !== 'active') {
       this.ended.set(address, snapshot);
       return;
@@ -467,6 +473,9 @@ export class Reviver {
     return {
       ...{ root: this.root!, chart: root.chart, snapshot: this.persisted(this.root!, root), timers, at: this.at, rest },
       actors: [...this.alive.keys()],
+      roots: [...this.alive.keys()].filter(
+        (address) => address === this.root || this.journalOf(address) !== this.journalOf(parentOf(address)),
+      ),
     };
   }
 
@@ -481,6 +490,25 @@ export class Reviver {
     }
     return written;
   }
+}
+
+/** What a checkpoint of one of several journals holds: nothing of those below `root` that have one of their own. */
+export function partOf(
+  { snapshot, timers, roots }: Revived,
+  root: string,
+): Pick<CheckpointRecord, 'snapshot' | 'timers'> {
+  const others = roots.filter((other) => other.startsWith(`${root}/`));
+  let own = snapshot;
+  for (const id of root.split('/').slice(1)) own = own.children[id].snapshot;
+  const children = Object.fromEntries(
+    Object.entries<any>(own.children).map(([id, child]) => [
+      id,
+      others.includes(`${root}/${id}`) ? { ...child, snapshot: null } : child,
+    ]),
+  );
+  const isOther = (actor: string) => others.some((other) => actor === other || actor.startsWith(`${other}/`));
+  const isOwn = (actor: string) => (actor === root || actor.startsWith(`${root}/`)) && !isOther(actor);
+  return { snapshot: { ...own, children }, timers: timers.filter(({ actor }) => isOwn(actor)) };
 }
 
 /** What the records of a journal come to; undefined when nothing is going on any more. */

@@ -4,13 +4,21 @@
  * INVARIANT: nothing but an event changes a chart, and every event is in the journal first.
  */
 import { Subject } from 'rxjs';
-import { type AnyActorRef, type AnyEventObject, type AnyStateMachine, createActor, fromPromise } from 'xstate';
+import {
+  type AnyActorRef,
+  type AnyEventObject,
+  type AnyMachineSnapshot,
+  type AnyStateMachine,
+  createActor,
+  fromPromise,
+} from 'xstate';
 import { charts } from '../../machines/index.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Entry } from '../journal/record.ts';
 import type { Side } from '../protocol/channel.ts';
 import type { Clock } from './clock.ts';
 import { LinkTable } from './link-table.ts';
+import { partOf, type Revived } from './resume.ts';
 import type { ChannelWatch, Watch } from './watch.ts';
 
 /** Stands between a chart and the world: does what it commands, answers what it asks. */
@@ -20,6 +28,8 @@ export interface Host {
   perform?(question: string, input: any, signal: AbortSignal): Promise<unknown>;
   /** The chart has ended. */
   end(): void;
+  /** Of those who hold a connection: the chart goes on from a journal, and is to be told that what the host held is gone. */
+  lost?(): void;
   /** A channel's host: somebody wants to see its messages. */
   watched?(by: ((channel: string, side: Side) => ChannelWatch) | undefined): void;
 }
@@ -30,7 +40,10 @@ export interface Born {
   readonly chart: string;
   /** "server/session:3/display:0" */
   readonly address: string;
+  /** What it was born with; of a chart that goes on from a journal, its context, which has all of that. */
   readonly input: any;
+  /** It goes on from a journal: whatever it held is gone. */
+  readonly resumed: boolean;
 }
 
 export interface SystemOptions {
@@ -38,6 +51,8 @@ export interface SystemOptions {
   readonly name: string;
   readonly machine: AnyStateMachine;
   readonly input: unknown;
+  /** Goes on from what a journal came to, instead of `input`. */
+  readonly revived?: Revived | undefined;
   readonly clock: Clock;
   readonly journal?: Journal | undefined;
   /** Called while the system is still being made: it is handed in. */
@@ -57,6 +72,11 @@ export interface Handled {
 export interface Waiter {
   satisfied(): boolean;
   go(): void;
+}
+
+/** XState's own. */
+interface Scheduler {
+  schedule(source: AnyActorRef, target: AnyActorRef, event: AnyEventObject, delay: number, id?: string): void;
 }
 
 /** Something that a chart reported: the command's news, and which actor said it. */
@@ -83,6 +103,8 @@ export class System {
   private readonly addresses = new WeakMap<AnyActorRef, string>();
   private readonly options: SystemOptions;
   private readonly charts = new Map<AnyActorRef, string>();
+  /** Charts that go on from a journal and have not started yet: their birth is in it. */
+  private readonly resumed = new Set<AnyActorRef>();
   private watching: Watch | undefined;
 
   constructor(options: SystemOptions) {
@@ -92,7 +114,7 @@ export class System {
     this.log = options.log;
     this.root = createActor(this.equip(options.machine), {
       id: options.name,
-      input: options.input,
+      ...(options.revived === undefined ? { input: options.input } : { snapshot: options.revived.snapshot }),
       clock: options.clock,
       inspect: {
         next: (event) => {
@@ -107,7 +129,9 @@ export class System {
   }
 
   start(): void {
-    this.root.start();
+    const { revived } = this.options;
+    if (revived === undefined) this.root.start();
+    else this.goOn(revived);
   }
 
   /** Ends every chart; their hosts close what they hold. */
@@ -119,6 +143,11 @@ export class System {
   /** Charts that have not ended. */
   get population(): number {
     return this.hosts.size;
+  }
+
+  /** Where each chart is that has not ended, by its address. */
+  snapshots(): Map<string, AnyMachineSnapshot> {
+    return new Map([...this.hosts.keys()].map((actor) => [this.addressOf(actor), actor.getSnapshot()]));
   }
 
   /** Tells `watch` all that happens from now on, and first what there is already. */
@@ -171,32 +200,64 @@ export class System {
     return host.perform(question, input, signal);
   }
 
+  /** Takes up what another program left: first all that it still had to say is written down, then whoever has lost something is told. */
+  private goOn(revived: Revived): void {
+    const { roots, rest, timers } = revived;
+    const at = this.clock.now();
+    for (const actor of roots) this.write({ kind: 'resume', at, actor });
+    for (const entry of rest) this.write(entry);
+    for (const actor of roots) this.write({ kind: 'checkpoint', at, actor, ...partOf(revived, actor) });
+    this.root.start();
+    const actors = new Map([...this.hosts.keys()].map((actor) => [this.addressOf(actor), actor]));
+    // XState forgets timers. Those that are overdue fire at once, in the order in which they were due.
+    for (const { actor: address, id, event, dueAt } of [...timers].sort((a, b) => a.dueAt - b.dueAt)) {
+      const actor = actors.get(address);
+      const { scheduler } = (actor as unknown as { system: { scheduler: Scheduler } }).system;
+      scheduler.schedule(actor!, actor!, event, Math.max(0, dueAt - at), id.startsWith('#') ? undefined : id);
+    }
+    for (const entry of rest) {
+      const host = this.hosts.get(actors.get(entry.actor)!);
+      // What it would have said over a connection goes nowhere: there is none any more.
+      if (entry.kind === 'command' && host?.lost === undefined) this.obey(host, entry.actor, entry.command);
+    }
+    for (const [actor, host] of [...this.hosts]) if (this.hosts.has(actor)) host.lost?.();
+  }
+
+  private obey(host: Host | undefined, address: string, command: AnyEventObject): void {
+    try {
+      // One that has ended meanwhile has had its last word.
+      (host ?? this.reporter(address)).obey(command);
+    } catch (error) {
+      this.log(`${address}: ${command.type} failed: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+
   private born(actor: AnyActorRef): void {
     const { logic, options, _parent } = actor as unknown as {
       logic: { id?: string };
-      options: { input: unknown };
+      options: { input: unknown; snapshot?: { status: string; context: unknown } };
       _parent?: AnyActorRef;
     };
     const chart = names.get(logic.id);
-    if (chart === undefined) return;
+    const { snapshot } = options;
+    if (chart === undefined || (snapshot !== undefined && snapshot.status !== 'active')) return;
+    if (snapshot !== undefined) this.resumed.add(actor);
+    const input = snapshot === undefined ? options.input : snapshot.context;
     const address = _parent === undefined ? actor.id : `${this.addressOf(_parent)}/${actor.id}`;
     this.addresses.set(actor, address);
-    const host = this.options.hostFor({ actor, chart, address, input: options.input }, this) ?? this.reporter(address);
+    const born = { actor, chart, address, input, resumed: snapshot !== undefined };
+    const host = this.options.hostFor(born, this) ?? this.reporter(address);
     this.hosts.set(actor, host);
     this.charts.set(actor, chart);
     const { watching } = this;
     if (watching !== undefined) {
-      watching.born(address, chart, options.input);
+      watching.born(address, chart, input);
       host.watched?.((channel, side) => watching.channel(address, channel, side));
     }
     actor.on('*', (command: AnyEventObject) => {
       this.write({ kind: 'command', at: this.clock.now(), actor: address, command });
       this.watching?.command(address, command);
-      try {
-        host.obey(command);
-      } catch (error) {
-        this.log(`${address}: ${command.type} failed: ${error instanceof Error ? error.message : String(error)}`);
-      }
+      this.obey(host, address, command);
     });
     const ended = () => {
       if (this.hosts.delete(actor)) {
@@ -245,6 +306,7 @@ export class System {
 
   private record(actor: AnyActorRef, event: AnyEventObject): void {
     if (!this.hosts.has(actor)) return;
+    if (event.type === 'xstate.init' && this.resumed.delete(actor)) return;
     this.watching?.event(this.addressOf(actor), event);
     if (this.journal === undefined) return;
     const chart = event.type === 'xstate.init' ? { chart: (actor as any).logic.id as string } : {};

@@ -15,3 +15,34 @@ export interface ReadableJournal extends Journal {
   /** Records in their order, `from` (default 1) and after. */
   read(from?: number): Iterable<JournalRecord>;
 }
+
+/** One of the journals that a program wrote: of its root, or of one of its sessions. */
+export interface PastPart {
+  /** "server", "session:3", "client" */
+  readonly name: string;
+  /** What has to be known to go on: its records from the last checkpoint, or from the first one. Throws JournalError. */
+  records(): AsyncIterable<JournalRecord> | Iterable<JournalRecord>;
+}
+
+/** What a program left unfinished when it ended without a word. */
+export interface Past {
+  /** For people: which run of a program it was. */
+  readonly name: string;
+  /** What the clock of its records says now, in milliseconds. */
+  readonly now: number;
+  /** Its sessions have journals of their own. */
+  readonly split: boolean;
+  /** The root's, and those of its sessions that were not over. */
+  readonly parts: readonly PastPart[];
+  /** From now on, what is appended goes behind these parts. Until then, what is appended begins a journal of its own. */
+  goOn(parts: readonly PastPart[]): Promise<void>;
+}
+
+/** A journal that can go on where another program broke off. */
+export interface ResumableJournal extends Journal {
+  /** What the newest program that wrote here, and whose root had this name, left. Undefined: nothing. Rejects with JournalError. */
+  past(root: 'server' | 'client'): Promise<Past | undefined>;
+}
+
+export const isResumable = (journal: Journal | undefined): journal is ResumableJournal =>
+  typeof (journal as Partial<ResumableJournal> | undefined)?.past === 'function';

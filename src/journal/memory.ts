@@ -1,8 +1,8 @@
 /** A journal in memory: for tests and for looking at. It ends with the process; with `most` it forgets its oldest records. */
-import type { ReadableJournal } from './journal.ts';
+import type { Past, ReadableJournal, ResumableJournal } from './journal.ts';
 import type { Entry, JournalRecord } from './record.ts';
 
-export class MemoryJournal implements ReadableJournal {
+export class MemoryJournal implements ReadableJournal, ResumableJournal {
   private records: JournalRecord[] = [];
   private dropped = 0;
   private readonly most: number;
@@ -10,6 +10,21 @@ export class MemoryJournal implements ReadableJournal {
   /** `most`: records to keep. */
   constructor(most = Number.POSITIVE_INFINITY) {
     this.most = most;
+  }
+
+  /** One that goes on behind these records. */
+  static after(records: readonly JournalRecord[]): MemoryJournal {
+    const journal = new MemoryJournal();
+    journal.records = [...records];
+    return journal;
+  }
+
+  async past(root: 'server' | 'client'): Promise<Past | undefined> {
+    const { records } = this;
+    const last = records.at(-1);
+    if (last === undefined) return undefined;
+    const parts = [{ name: root, records: () => [...records] }];
+    return { name: 'memory', now: last.at, split: false, parts, goOn: async () => {} };
   }
 
   append(entry: Entry): void {

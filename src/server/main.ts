@@ -1,5 +1,6 @@
 /** The main channel's side of the guest: its name, its clock, its mouse mode, told to every client. */
 import type { MainFacts, Scheme } from '../../machines/contract.ts';
+import type { GuestFacts } from '../../machines/supervisor.ts';
 import type { ChannelHost } from '../engine/channel-host.ts';
 import type { Clock } from '../engine/clock.ts';
 import { UsageError } from '../errors.ts';
@@ -19,6 +20,8 @@ export class Main implements Part {
   private readonly hosts = new Set<ChannelHost>();
   private mouse = { supported: MouseMode.server | MouseMode.client, current: MouseMode.server as number };
   private timeAtZero = 0;
+  /** Called when the guest is different from what it was. */
+  onChange: (guest: GuestFacts) => void = () => {};
 
   /** Throws UsageError when `uuid` is none. */
   constructor(name: string, uuid: string, clock: Clock, schemes: readonly Scheme[], mayReturn = false) {
@@ -54,8 +57,16 @@ export class Main implements Part {
     return this.mouse.current;
   }
 
+  /** Goes on with a guest of which a program that has ended was told this. */
+  goOn({ supportedMouseModes, currentMouseMode, multiMediaTimeAtZero }: GuestFacts): void {
+    this.mouse = { supported: supportedMouseModes, current: currentMouseMode };
+    this.timeAtZero = multiMediaTimeAtZero;
+  }
+
   setMouseModes(modes: { supported: number; current: number }): void {
+    const isNew = modes.supported !== this.mouse.supported || modes.current !== this.mouse.current;
     this.mouse = { ...modes };
+    if (isNew) this.onChange(this.facts);
     for (const host of this.hosts) {
       host.send({
         type: 'msg.mouse_mode',
@@ -71,6 +82,7 @@ export class Main implements Part {
 
   set multiMediaTime(time: number) {
     this.timeAtZero = time - this.clock.now();
+    this.onChange(this.facts);
     for (const host of this.hosts) this.tellTime(host);
   }
 
@@ -107,6 +119,11 @@ export class Main implements Part {
 
   load(_host: ChannelHost, data: Uint8Array): void {
     readMigrateData('main', data);
+  }
+
+  private get facts(): GuestFacts {
+    const { supported, current } = this.mouse;
+    return { supportedMouseModes: supported, currentMouseMode: current, multiMediaTimeAtZero: this.timeAtZero };
   }
 
   private get toldTime(): number {

@@ -4,11 +4,13 @@
  */
 import { type Observable, Subject } from 'rxjs';
 import { type Destination, type Scheme, schemes } from '../../machines/contract.ts';
-import { type SupervisorNews, supervisor } from '../../machines/supervisor.ts';
+import { type GuestFacts, type SupervisorNews, supervisor } from '../../machines/supervisor.ts';
 import { loadOpus, type Opus } from '../audio/opus.ts';
 import { ChannelHost } from '../engine/channel-host.ts';
 import { type Clock, calendarNow, randomNonce, randomUuid, wallClock } from '../engine/clock.ts';
+import { fromTheStart } from '../engine/early.ts';
 import { ServerLinkHost, type ServerLinkServices } from '../engine/link-host.ts';
+import { type TakenUp, takeUp } from '../engine/past.ts';
 import { type Born, type Host, System } from '../engine/system.ts';
 import { UsageError } from '../errors.ts';
 import { type JpegCodec, loadJpeg } from '../image/jpeg.ts';
@@ -54,6 +56,11 @@ export interface ServerOptions extends EncodingOptions, Omit<ListenOptions, 'onR
    */
   readonly returnMs?: number | undefined;
   readonly journal?: Journal | undefined;
+  /**
+   * Takes up the sessions of the program that wrote to this journal last, if it ended without a word: their clients may come
+   * back. What cannot be taken up is told in the log, and the server serves all the same. Default false.
+   */
+  readonly resume?: boolean | undefined;
   readonly clock?: Clock | undefined;
   /** Takes one line for the people who run this. Default: nowhere. */
   readonly log?: ((line: string) => void) | undefined;
@@ -83,7 +90,8 @@ export async function createServer(options: ServerOptions = {}): Promise<Server>
         });
   const lossy = options.jpegWanCompression === 'always' || (options.streamingVideo ?? 'off') !== 'off';
   const jpeg = lossy ? await loadJpeg() : undefined;
-  const server = new Server(options, { opus, jpeg });
+  const taken = options.resume ? await takeUp(options.journal, 'server', options.clock ?? wallClock) : undefined;
+  const server = new Server(options, { opus, jpeg }, taken);
   if (options.port !== undefined || options.tlsPort !== undefined || options.path !== undefined) {
     await server.listen(options);
   }
@@ -111,13 +119,17 @@ export class Server implements Console, Spice {
   private readonly visitors: Visitors;
   private readonly accepted = new Map<string, Pipe>();
   private readonly hosts = new Set<ChannelHost>();
-  private links = 0;
+  private links: number;
+  /** Sessions that were taken up from the journal: "session:3". */
+  readonly resumed: readonly string[];
   private listening: Listening | undefined;
 
-  /** Use `createServer`, which loads the codecs; what is not there is not used. */
-  constructor(options: ServerOptions, { opus, jpeg }: ServerCodecs = {}) {
+  /** Use `createServer`, which loads the codecs; what is not there is not used. `taken`: what the server goes on with. */
+  constructor(options: ServerOptions, { opus, jpeg }: ServerCodecs = {}, taken?: TakenUp) {
     this.options = options;
-    this.clock = options.clock ?? wallClock;
+    this.resumed = taken?.sessions ?? [];
+    this.links = taken?.counted ?? 0;
+    this.clock = taken?.clock ?? options.clock ?? wallClock;
     this.schemes = options.schemes ?? defaultSchemes;
     for (const scheme of this.schemes) {
       if (!schemes.includes(scheme)) throw new UsageError(`${scheme} is no hand-over scheme: ${schemes.join(', ')}`);
@@ -153,11 +165,12 @@ export class Server implements Console, Spice {
       () => this.clock.now(),
       (line) => this.system.log(line),
     );
-    this.events = this.all.asObservable();
+    this.events = taken === undefined ? this.all.asObservable() : fromTheStart(this.all, this.clock);
     this.system = new System({
       name: 'server',
       machine: supervisor,
       input: { offered, schemes: this.schemes, mostSessions: options.mostSessions ?? 1_000, returnMs },
+      revived: taken?.revived,
       clock: this.clock,
       journal: options.journal,
       hostFor: (born, system) => this.hostFor(born, system),
@@ -166,6 +179,13 @@ export class Server implements Console, Spice {
     this.system.reports.subscribe(({ actor, news }) => {
       if (actor === 'server') this.all.next(news as SupervisorNews);
     });
+    const guest = taken?.revived?.snapshot.context.guest as GuestFacts | null | undefined;
+    if (guest) this.main.goOn(guest);
+    this.main.onChange = (facts) => this.system.root.send({ type: 'api.guest_told', guest: facts } as never);
+    for (const line of taken?.refused ?? []) this.system.log(line);
+    if (this.resumed.length > 0) {
+      this.system.log(`resumed: ${this.resumed.length} session${this.resumed.length === 1 ? '' : 's'}`);
+    }
     this.system.start();
   }
 
@@ -318,7 +338,7 @@ export class Server implements Console, Spice {
   private hostFor(born: Born, system: System): Host | undefined {
     const { chart } = born;
     if (chart === 'link/server') {
-      const pipe = this.accepted.get(born.input.link)!;
+      const pipe = this.accepted.get(born.input.link);
       this.accepted.delete(born.input.link);
       return new ServerLinkHost(system, born, this.linkServices, pipe);
     }

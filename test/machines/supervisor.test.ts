@@ -308,6 +308,13 @@ test('nothing else stirs the server', () => {
   one.when({ type: 'api.migrate_start' }, end(true), guestArrived).expect({ in: { move: 'guest is here' } });
 });
 
+describe('the guest', () => {
+  test('is remembered as it was told last', () => {
+    const guest = { supportedMouseModes: 3, currentMouseMode: 2, multiMediaTimeAtZero: 17.5 };
+    given(supervisor, input).when({ type: 'api.guest_told', guest }).expect({ context: { guest } });
+  });
+});
+
 describe('a move', () => {
   const moving = two.after(connect());
 
