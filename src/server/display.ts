@@ -136,16 +136,16 @@ export class ServerDisplay implements Part {
 
   /** A client has opened its display channel; `host` tells what becomes of it. */
   attach(host: ChannelHost): void {
+    const viewerOf = (): Viewer => {
+      const viewer = this.viewers.get(host) ?? new Viewer(host, this.screen, this.tools);
+      this.viewers.set(host, viewer);
+      return viewer;
+    };
     host.states.subscribe((state) => {
       if (state.type === 'ready') {
-        let viewer = this.viewers.get(host);
-        if (viewer === undefined) {
-          viewer = new Viewer(host, this.screen, this.tools);
-          this.viewers.set(host, viewer);
-        }
-        const [caches, preferred] = [this.caches.get(host), this.preferred.get(host)];
-        if (state.afresh) viewer.begin(caches, preferred);
-        else viewer.goOn(caches, preferred, !this.bare.has(host));
+        // A client that comes afresh is ready by its introduction, which is told next.
+        if (state.afresh) return;
+        viewerOf().goOn(this.caches.get(host), this.preferred.get(host), !this.bare.has(host));
       } else if (state.type === 'writable') this.viewers.get(host)?.flush();
       else if (state.type === 'ended') {
         this.viewers.get(host)?.close();
@@ -153,8 +153,10 @@ export class ServerDisplay implements Part {
       }
     });
     host.messages.subscribe(({ type, body }) => {
-      if (type === 'msgc.init') this.caches.set(host, sane(body));
-      else if (type === 'msgc.preferred_compression') {
+      if (type === 'msgc.init') {
+        this.caches.set(host, sane(body));
+        viewerOf().begin(this.caches.get(host), this.preferred.get(host));
+      } else if (type === 'msgc.preferred_compression') {
         // A client that was handed over may say so before its state is loaded.
         this.preferred.set(host, body.imageCompression);
         this.viewers.get(host)?.prefer(body.imageCompression);

@@ -109,6 +109,34 @@ function differingFrom(pixels: Uint8Array, window: Picture, tolerance = 0): numb
   return best;
 }
 
+/** Counts the messages and the types of pictures that come to a client of ours, which draws them, too. */
+function count(client: Client): Map<string, number> {
+  const types = new Map<string, number>();
+  client.events.subscribe(() => {
+    const screen = client.screens.get('display:0');
+    if (screen === undefined || Object.hasOwn(screen, 'apply')) return;
+    const { apply } = screen;
+    screen.apply = function (message) {
+      const type = message.body.srcBitmap?.type ?? message.type;
+      types.set(type, (types.get(type) ?? 0) + 1);
+      apply.call(this, message);
+    };
+  });
+  return types;
+}
+
+/** What each must bring, or it would not be seen that it is shown right. */
+const mustBring: Readonly<Record<string, readonly string[]>> = {
+  auto_glz: ['glz_rgb', 'quic'],
+  auto_lz: ['lz_rgb', 'quic'],
+  quic: ['quic'],
+  glz: ['glz_rgb'],
+  lz: ['lz_rgb'],
+  lz4: ['lz4'],
+  off: ['bitmap'],
+  'zlib over GLZ': ['zlib_glz_rgb'],
+};
+
 const viewers = ['spicy', 'remote-viewer'] as const;
 const encodings: readonly (readonly [string, ServerOptions])[] = [
   ...imageCompressions.map((imageCompression) => [imageCompression, { imageCompression }] as const),
@@ -118,7 +146,7 @@ const encodings: readonly (readonly [string, ServerOptions])[] = [
 peerSuite('what our server sends', [...viewers, 'spicy-screenshot', 'Xvfb', 'xdotool'], () => {
   test.each(viewers.flatMap((program) => encodings.map(([name, options]) => [name, program, options] as const)))(
     '%s, to %s',
-    async (_, program, options) => {
+    async (name, program, options) => {
       const server = await host(options);
       server.display.draw(rect(0, 0, width, height), desktop.data.slice());
       const screen = await startXvfb();
@@ -127,6 +155,10 @@ peerSuite('what our server sends', [...viewers, 'spicy-screenshot', 'Xvfb', 'xdo
       const viewer = await startViewer(screen, address, { program });
       ended.push(() => viewer.stop());
       await viewer.waitForChannels(6);
+      const own = connect({ destination: { host: '127.0.0.1', port: server.addresses.port }, channels: ['display'] });
+      ended.push(() => own.close());
+      const types = count(own);
+      await first(own.events, (event) => event.event === 'frame');
       const random = xorshift(1234);
       for (let i = 0; i < 300; i++) {
         work(server, random);
@@ -141,6 +173,13 @@ peerSuite('what our server sends', [...viewers, 'spicy-screenshot', 'Xvfb', 'xdo
       expect(viewer.process.text()).not.toMatch(/CRITICAL|unimplemented|not found|decode fail/i);
       const shot = await spicyScreenshot(address);
       expect(differing(server, shot)).toBe(0);
+      const expected = [...mustBring[name]!, 'from_cache', 'msg.copy_bits', 'msg.draw_fill'];
+      expect([...types.keys()]).toEqual(expect.arrayContaining(expected));
+      const ours = own.screens.get('display:0')!;
+      await ours.settled();
+      const shown = ours.primary()!.data;
+      expect(shown.filter((byte, i) => i % 4 < 3 && byte !== server.display.pixels[i])).toHaveLength(0);
+      expect([...ours.undrawn]).toEqual([]);
     },
   );
 

@@ -57,8 +57,9 @@ export class Watcher {
   begin(options: WatcherOptions = {}): this {
     const { pixmapCacheSize = 20_971_520n, glzDictionaryWindowSize = 6_291_456 } = options;
     const body = { pixmapCacheId: 1, pixmapCacheSize, glzDictionaryId: 1, glzDictionaryWindowSize };
-    this.messages.next({ type: 'msgc.init', body });
+    // As the engine tells it: the chart has taken it before anybody else is told.
     this.states.next({ type: 'ready', afresh: true });
+    this.messages.next({ type: 'msgc.init', body });
     return this;
   }
 
