@@ -6,6 +6,7 @@ import { type Clock, calendarNow, randomNonce, wallClock } from './engine/clock.
 import { Redactor } from './engine/redact.ts';
 import { UsageError } from './errors.ts';
 import { JournalError } from './journal/error.ts';
+import type { CheckpointRate } from './journal/journal.ts';
 import { prune, type Retention } from './journal/retention.ts';
 import type { Store } from './journal/store.ts';
 import { StoredJournal } from './journal/stored.ts';
@@ -19,6 +20,8 @@ export interface OpenJournalOptions extends Retention {
   readonly required?: boolean | undefined;
   /** What is told as the writer: "sumac 0.1.0". */
   readonly program?: string | undefined;
+  /** How often journals are told where all charts are. */
+  readonly checkpoints?: CheckpointRate | undefined;
   /** The clock of the servers and clients whose journals these are. */
   readonly clock?: Clock | undefined;
   /** A journal cannot be written any more. Called once for each. */
@@ -72,6 +75,7 @@ export async function openJournal(options: OpenJournalOptions): Promise<Journals
         },
         redact: secrets ? undefined : (entry) => redactor.redact(entry),
         required,
+        checkpoints: options.checkpoints,
         onFailure,
       });
       opened.push(journal);

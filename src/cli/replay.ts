@@ -2,8 +2,9 @@
 import * as v from 'valibot';
 import { Replayer } from '../engine/replay.ts';
 import { SumacError, UsageError } from '../errors.ts';
-import { findStream, readStream } from '../journal/read.ts';
+import { checkpointBefore, findStream, readStream, recordBefore } from '../journal/read.ts';
 import type { JournalRecord } from '../journal/record.ts';
+import type { Store, StreamHead } from '../journal/store.ts';
 import { openStore } from '../open-journal.ts';
 import { checkWritable, writePicture } from './picture-file.ts';
 import { ReplayedDisplays } from './replay-picture.ts';
@@ -67,22 +68,29 @@ async function run(values: Values<typeof flags>, words: readonly string[], termi
     if (at !== undefined && 'record' in at && at.record > head.last) {
       throw new UsageError(`${head.name} has ${head.last} records`);
     }
+    const { first, seq: near } = await nearTo(store, head, at);
+    // Charts go on from a checkpoint, displays from what was kept of an earlier look.
+    const checkpoint = await checkpointBefore(store, head.name, near);
     const replayer = new Replayer();
     const displays = new ReplayedDisplays();
-    let first: number | undefined;
+    const kept = screenshot === undefined ? undefined : store.shelf?.nearest(head, near);
+    const drawnUpTo = kept !== undefined && displays.restore(kept.bytes) ? kept.seq : 0;
+    const from = screenshot === undefined ? checkpoint : Math.min(checkpoint, drawnUpTo + 1);
     let last: JournalRecord | undefined;
-    for await (const record of readStream(store, head.name)) {
-      first ??= record.at;
+    for await (const record of readStream(store, head.name, from)) {
       if (at !== undefined && isLater(record, at, first, head.epoch)) break;
-      replayer.take(record);
-      if (screenshot !== undefined) displays.take(record);
+      if (record.seq >= checkpoint) replayer.take(record);
+      if (screenshot !== undefined && record.seq > drawnUpTo) displays.take(record);
       last = record;
       if (at !== undefined && 'record' in at && record.seq >= at.record) break;
+      if (store.shelf !== undefined && displays.isWorthKeeping) {
+        store.shelf.put(head, record.seq, await displays.state());
+      }
     }
     const { seq, at: time } = last ?? { seq: 0, at: 0 };
     if (!json) {
       const when = new Date(head.epoch + time).toISOString();
-      terminal.out(plain(`${head.name} after record ${seq}, ${((time - (first ?? 0)) / 1000).toFixed(3)} s, ${when}`));
+      terminal.out(plain(`${head.name} after record ${seq}, ${((time - first) / 1000).toFixed(3)} s, ${when}`));
     }
     for (const actor of replayer.actors) {
       const { value, status } = replayer.snapshotOf(actor);
@@ -101,6 +109,19 @@ async function run(values: Values<typeof flags>, words: readonly string[], termi
   } finally {
     await store.close();
   }
+}
+
+/** When the session began, and a record that is not behind the moment, nor long before it. */
+async function nearTo(store: Store, head: StreamHead, at: Moment | undefined): Promise<{ first: number; seq: number }> {
+  let first = 0;
+  for await (const record of readStream(store, head.name)) {
+    first = record.at;
+    break;
+  }
+  if (at === undefined) return { first, seq: head.last };
+  if ('record' in at) return { first, seq: at.record };
+  const time = 'after' in at ? first + at.after : at.when - head.epoch;
+  return { first, seq: await recordBefore(store, head, time) };
 }
 
 /** Whether a record is behind the moment. */

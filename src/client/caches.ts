@@ -2,7 +2,7 @@
  * What a session's display channels share and keep between messages: the image cache, the GLZ window, and the palettes of
  * each channel. INVARIANT: none of them grows beyond twice what the client announced, whatever a server puts in.
  */
-import { GlzWindow } from '../image/glz-window.ts';
+import { GlzWindow, type GlzWindowState } from '../image/glz-window.ts';
 import { type JpegCodec, loadJpeg } from '../image/jpeg.ts';
 import type { Palette } from '../protocol/draw.ts';
 import type { Raster } from './raster.ts';
@@ -49,11 +49,35 @@ export class Caches {
     return this.loading;
   }
 
+  /** All that is in them, to be kept and put into others; not to be changed. */
+  state(): CachesState {
+    return { images: this.images.state(), glz: this.glz.state() };
+  }
+
+  /** Become what others were. */
+  restore({ images, glz }: CachesState): void {
+    this.clear();
+    for (const { id, raster, lossy, uses } of images) this.images.restore(id, raster, lossy, uses);
+    this.glz.restore(glz);
+  }
+
   /** Forgets images and window, as all hand-overs but the seamless one demand (spec §3f). Whoever waits is turned away. */
   clear(): void {
     this.images.clear();
     this.glz.clear();
   }
+}
+
+export interface CachesState {
+  readonly images: readonly CachedImage[];
+  readonly glz: GlzWindowState;
+}
+
+export interface CachedImage {
+  readonly id: bigint;
+  readonly raster: Raster;
+  readonly lossy: boolean;
+  readonly uses: number;
 }
 
 interface Entry {
@@ -115,6 +139,15 @@ export class ImageCache {
     this.set(id, raster, false, this.entries.get(id)?.uses ?? 1);
   }
 
+  /** The oldest first. */
+  state(): CachedImage[] {
+    return [...this.entries].map(([id, entry]) => ({ id, ...entry }));
+  }
+
+  restore(id: bigint, raster: Raster, lossy: boolean, uses: number): void {
+    this.set(id, raster, lossy, uses);
+  }
+
   drop(id: bigint): void {
     const entry = this.entries.get(id);
     if (entry !== undefined && --entry.uses <= 0) this.remove(id, entry);
@@ -161,6 +194,10 @@ export class PaletteCache {
   }
   get(id: bigint): Palette | undefined {
     return this.entries.get(id);
+  }
+  /** The oldest first. */
+  state(): Palette[] {
+    return [...this.entries.values()];
   }
   put(palette: Palette): void {
     this.entries.delete(palette.unique);

@@ -64,6 +64,8 @@ interface Waiting {
 }
 
 interface Stream {
+  /** The message that began it. */
+  readonly body: DisplayBody<'stream_create'>;
   readonly surfaceId: number;
   readonly topDown: boolean;
   readonly dest: Rect;
@@ -103,6 +105,14 @@ export class Streams {
     return this.streams.size;
   }
 
+  /** Messages that would begin those that there are. Frames that wait for their time are not in it. */
+  state(): DisplayBody<'stream_create'>[] {
+    return [...this.streams.values()].map(({ body, clip }) => ({
+      ...body,
+      clip: clip === undefined ? { type: 'none' } : { type: 'rects', rects: [...clip] },
+    }));
+  }
+
   create(body: DisplayBody<'stream_create'>): void {
     const { id, surfaceId, dest, codecType } = body;
     if (id >= maxNumStreams) {
@@ -120,7 +130,7 @@ export class Streams {
     }
     const topDown = (body.flags & StreamFlags.topDown) !== 0;
     const clip = rectsOf(body.clip);
-    this.streams.set(id, { surfaceId, topDown, dest, clip, decoder, waiting: new Set(), last: undefined });
+    this.streams.set(id, { body, surfaceId, topDown, dest, clip, decoder, waiting: new Set(), last: undefined });
   }
 
   clip({ id, clip }: DisplayBody<'stream_clip'>): void {

@@ -9,10 +9,11 @@ import { MAX_PIXELS } from '../image/pixels.ts';
 import type { AnyMessage } from '../protocol/channel.ts';
 import { ResourceType, SurfaceFlags, SurfaceFmt } from '../protocol/constants.ts';
 import type { Head } from '../protocol/display.ts';
-import type { Image, Rect } from '../protocol/draw.ts';
+import type { Image, Palette, Rect } from '../protocol/draw.ts';
 import { Backlog, keep } from './backlog.ts';
 import { Caches, PaletteCache } from './caches.ts';
 import { type Pictures, Undrawable } from './canvas.ts';
+import type { DisplayBody } from './display-body.ts';
 import { commands } from './draw.ts';
 import { drawFrame } from './draw-blend.ts';
 import { isLater, type Later, PictureDecoder } from './pictures.ts';
@@ -52,7 +53,21 @@ export interface ScreenOptions {
   readonly queueBytes?: number;
 }
 
-interface Surface {
+/** All that a display shows and keeps, but for the caches that it shares. */
+export interface ScreenState {
+  readonly surfaces: readonly Surface[];
+  /** The id of the primary surface. */
+  readonly main: number | undefined;
+  readonly ghost: Surface | undefined;
+  readonly marked: boolean;
+  readonly monitors: readonly Head[];
+  readonly maxMonitors: number;
+  readonly palettes: readonly Palette[];
+  readonly streams: readonly DisplayBody<'stream_create'>[];
+  readonly undrawn: readonly (readonly [string, number])[];
+}
+
+export interface Surface {
   readonly id: number;
   readonly format: number;
   readonly raster: Raster;
@@ -197,6 +212,28 @@ export class Screen {
   /** The ids of the surfaces that there are. */
   surfaceIds(): number[] {
     return [...this.surfaces.keys()];
+  }
+
+  /** What it shows and keeps when nothing waits, to be kept and put into another one; not to be changed. */
+  state(): ScreenState {
+    return {
+      ...{ surfaces: [...this.surfaces.values()], main: this.main?.id, ghost: this.ghost, marked: this.marked },
+      ...{ monitors: this.monitors, maxMonitors: this.maxMonitors, undrawn: [...this.undrawn] },
+      ...{ palettes: this.palettes.state(), streams: this.streams.state() },
+    };
+  }
+
+  /** Becomes what another one was. The rasters are its own from then on. */
+  restore(state: ScreenState): void {
+    this.reset('nothing');
+    for (const surface of state.surfaces) this.add(surface, surface.id === state.main);
+    for (const palette of state.palettes) this.palettes.put(palette);
+    for (const stream of state.streams) this.streams.create(stream);
+    for (const [what, times] of state.undrawn) this.undrawn.set(what, times);
+    this.ghost = state.ghost;
+    this.marked = state.marked;
+    this.monitors = state.monitors;
+    this.maxMonitors = state.maxMonitors;
   }
 
   /**

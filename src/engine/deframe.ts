@@ -71,6 +71,15 @@ export class Deframer {
     if (this.held && at < chunk.length) this.rest.push(chunk.slice(at));
   }
 
+  /** What has come of a message that is not complete: pushed into a new one, it goes on there. */
+  started(): Uint8Array {
+    const { header, headerFill, body, bodyFill } = this;
+    const started = new Uint8Array(headerFill + (body === null ? 0 : bodyFill));
+    started.set(header.subarray(0, headerFill));
+    if (body !== null) started.set(body.subarray(0, bodyFill), headerFill);
+    return started;
+  }
+
   /** Called from within a handler: hand nothing out until `release`, or for ever. */
   hold(): void {
     this.held = true;

@@ -4,7 +4,9 @@
  */
 import type { AnyEventObject, AnyStateMachine, StateValue } from 'xstate';
 import { type ChartName, charts } from '../../machines/index.ts';
-import type { EventRecord, JournalRecord } from '../journal/record.ts';
+import { checkpointBefore, readStream } from '../journal/read.ts';
+import type { CheckpointRecord, EventRecord, JournalRecord } from '../journal/record.ts';
+import type { Store } from '../journal/store.ts';
 import { type Fold, fold } from './fold.ts';
 
 export interface ReplayStep {
@@ -32,6 +34,13 @@ interface Follower {
 
 const nameById = new Map(Object.entries(charts).map(([name, machine]) => [machine.id, name as ChartName]));
 
+/** Which charts the roots of journals are. */
+const rootCharts: readonly (readonly [RegExp, AnyStateMachine])[] = [
+  [/^client$/, charts['session/client']],
+  [/^[^/]+\/session:\d+$/, charts['session/server']],
+  [/^[^/]+$/, charts.supervisor],
+];
+
 /** Where every chart of a journal is, after the records that it was handed. */
 export class Replayer {
   private readonly followers = new Map<string, Follower>();
@@ -49,7 +58,24 @@ export class Replayer {
   /** The next record; what it made a chart do, if it is an event. Throws when it does not fit the charts that there are. */
   take(record: JournalRecord): ReplayStep | undefined {
     if (record.kind === 'end') this.followers.delete(record.actor);
+    else if (record.kind === 'checkpoint' && !this.followers.has(record.actor)) this.goOnFrom(record);
     return record.kind === 'event' ? this.step(record) : undefined;
+  }
+
+  private goOnFrom({ seq, actor, snapshot }: CheckpointRecord): void {
+    const revive = (address: string, machine: { id?: string } | undefined, persisted: any): void => {
+      const chart = nameById.get(machine?.id ?? '');
+      if (chart === undefined || persisted?.status !== 'active') return;
+      const folded = fold(charts[chart] as AnyStateMachine, undefined, persisted);
+      this.followers.set(address, { chart, fold: folded, snapshot: folded.first.snapshot });
+      for (const [id, child] of Object.entries<any>(persisted.children ?? {})) {
+        const logic = charts[chart].implementations.actors[child?.src as never] as { id?: string } | undefined;
+        revive(`${address}/${id}`, logic, child?.snapshot);
+      }
+    };
+    const root = rootCharts.find(([pattern]) => pattern.test(actor))?.[1];
+    if (root === undefined) throw new Error(`record ${seq}: a checkpoint of ${actor}, which is no root`);
+    revive(actor, root, snapshot);
   }
 
   private step({ seq, at, actor, event, chart: id }: EventRecord): ReplayStep | undefined {
@@ -76,13 +102,26 @@ export class Replayer {
   }
 }
 
-/** Every step of every chart, in order. */
+/** Every step of every chart, in order; those before record `from` are done, and not told. */
 export async function* replay(
   records: AsyncIterable<JournalRecord> | Iterable<JournalRecord>,
+  { from = 1 }: { readonly from?: number } = {},
 ): AsyncGenerator<ReplayStep, void, undefined> {
   const replayer = new Replayer();
   for await (const record of records) {
     const step = replayer.take(record);
-    if (step !== undefined) yield step;
+    if (step !== undefined && step.seq >= from) yield step;
   }
+}
+
+/**
+ * Every step of a session in a store, from record `from` on. It reads from the last checkpoint before that, not from the
+ * start. Throws JournalError: `absent`, and where the session is damaged.
+ */
+export async function* replayStream(
+  store: Store,
+  name: string,
+  { from = 1 }: { readonly from?: number } = {},
+): AsyncGenerator<ReplayStep, void, undefined> {
+  yield* replay(readStream(store, name, await checkpointBefore(store, name, from)), { from });
 }

@@ -16,6 +16,7 @@ import { charts } from '../../machines/index.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Entry } from '../journal/record.ts';
 import type { Side } from '../protocol/channel.ts';
+import { Checkpoints } from './checkpoints.ts';
 import type { Clock } from './clock.ts';
 import { LinkTable } from './link-table.ts';
 import { partOf, type Revived } from './resume.ts';
@@ -105,12 +106,14 @@ export class System {
   private readonly charts = new Map<AnyActorRef, string>();
   /** Charts that go on from a journal and have not started yet: their birth is in it. */
   private readonly resumed = new Set<AnyActorRef>();
+  private readonly checkpoints: Checkpoints | undefined;
   private watching: Watch | undefined;
 
   constructor(options: SystemOptions) {
     this.options = options;
     this.clock = options.clock;
     this.journal = options.journal;
+    this.checkpoints = options.journal && new Checkpoints(this, options.journal.checkpoints);
     this.log = options.log;
     this.root = createActor(this.equip(options.machine), {
       id: options.name,
@@ -137,6 +140,7 @@ export class System {
   /** Ends every chart; their hosts close what they hold. */
   stop(): void {
     this.root.stop();
+    this.checkpoints?.stop();
     this.reports.complete();
   }
 
@@ -165,6 +169,12 @@ export class System {
     }
   }
 
+  /** The chart of that address, if it has not ended. */
+  actorAt(address: string): AnyActorRef | undefined {
+    for (const actor of this.hosts.keys()) if (this.addresses.get(actor) === address) return actor;
+    return undefined;
+  }
+
   addressOf(actor: AnyActorRef): string {
     return this.addresses.get(actor) ?? actor.id;
   }
@@ -179,7 +189,9 @@ export class System {
   }
 
   write(entry: Entry): void {
-    this.journal?.append(entry);
+    if (this.journal === undefined) return;
+    this.journal.append(entry);
+    this.checkpoints!.note(entry);
   }
 
   /** Gives every actor of `machine` that stands for the world to the host of the chart that invokes it. */
@@ -284,6 +296,7 @@ export class System {
       this.hosts.delete(actor);
       this.charts.delete(actor);
       this.watching?.ended(this.addressOf(actor));
+      this.write({ kind: 'end', at: this.clock.now(), actor: this.addressOf(actor) });
       host.end();
     }
   }

@@ -15,6 +15,7 @@ import type {
 } from '../journal/record.ts';
 import { type Effect, type Fold, fold } from './fold.ts';
 import { ChannelModel, Discrepancy } from './verify-channel.ts';
+import { compareCheckpoint, type Folded } from './verify-checkpoint.ts';
 import { difference, shown } from './verify-compare.ts';
 import { LinkModel, linkWords } from './verify-link.ts';
 
@@ -179,6 +180,7 @@ export class Verifier {
         break;
       case 'checkpoint':
         this.onPaper = false;
+        compareCheckpoint(record, (address) => this.folded(address), this.isElsewhere);
         break;
     }
   }
@@ -307,6 +309,18 @@ export class Verifier {
     const id = actor.slice(one.parent!.length + 1);
     parent.begun.delete(id);
     if (done) parent.ended = { id, output: one.snapshot.output };
+  }
+
+  private folded(address: string): Folded | undefined {
+    const one = this.followed.get(address);
+    if (one === undefined) return undefined;
+    const head = this.head(one);
+    const { snapshot, timers } = one;
+    const children: string[] = [];
+    for (const { parent, address: its } of this.followed.values()) {
+      if (parent === address) children.push(its.slice(address.length + 1));
+    }
+    return { snapshot, timers, children, owes: head && say(head) };
   }
 
   private alive(address: string): Followed {

@@ -15,6 +15,12 @@ interface Held {
   readonly head: number;
 }
 
+export interface GlzWindowState {
+  readonly pictures: readonly { readonly id: number; readonly words: Uint32Array; readonly head: number }[];
+  readonly oldest: number;
+  readonly gap: number;
+}
+
 export interface GlzWindowOptions {
   /** Pixels that the client announced as its window (spec §2.4, INIT glz_window_size). Twice as many are held at most. */
   readonly pixels: number;
@@ -42,6 +48,23 @@ export class GlzWindow {
   /** Pixels held. */
   get pixels(): number {
     return this.#pixels;
+  }
+
+  /** All that is in it, to be kept and put into another one; not to be changed. */
+  state(): GlzWindowState {
+    const pictures = [...this.#held].map(([id, { words, head }]) => ({ id, words, head }));
+    return { pictures, oldest: this.#oldest, gap: this.#gap };
+  }
+
+  /** Becomes what another one was. Whoever waits is turned away. */
+  restore({ pictures, oldest, gap }: GlzWindowState): void {
+    this.clear();
+    for (const { id, words, head } of pictures) {
+      this.#held.set(id, { words, head });
+      this.#pixels += words.length;
+    }
+    this.#oldest = oldest;
+    this.#gap = gap;
   }
 
   /** Whether picture `id` can be pointed to now. */

@@ -3,10 +3,11 @@
  * record before it, from the first of its journal on: whatever is changed, dropped or put in another place is found, and
  * where. A chunk can be read without the one before it. Never returns a record that is not as it was written.
  *
- *   "SuJ" 2 | version of records | first number | how many | checksum of the record before | records
+ *   "SuJ" 3 | version of records | first number | how many | number of the last checkpoint before it, or 0 |
+ *           checksum of the record before | records
  *   record: size (u32) | bytes | checksum (u32)
  *
- * In format 1 the size was a count of seven bits a byte; it is still read.
+ * Format 2 did not name the checkpoint; in format 1 sizes were counts of seven bits a byte. Both are still read.
  */
 import { checksum } from './checksum.ts';
 import { JournalError } from './error.ts';
@@ -38,7 +39,7 @@ export interface Chunk {
 const headRoom = 32;
 
 const magic = [0x53, 0x75, 0x4a] as const;
-const format = 2;
+const format = 3;
 
 const kinds = ['wire', 'link', 'event', 'command', 'end', 'resume', 'checkpoint'] as const;
 const origins: readonly (Origin | undefined)[] = [undefined, 'chart', 'plane', 'application'];
@@ -53,6 +54,9 @@ export class ChunkWriter {
   private readonly version: number;
   private first: number;
   private before: number;
+  /** The last checkpoint before `first`, and the last one that was taken in; 0 if there is none. */
+  private passed = 0;
+  private checkpoint = 0;
 
   /** Goes on behind the record `last`, whose checksum is `before`. `version` is for tests of older ones. */
   constructor(last = 0, before = 0, version: number = recordVersion, pool = new BufferPool(0)) {
@@ -113,6 +117,7 @@ export class ChunkWriter {
         break;
     }
     this.ends.push(out.length);
+    if (entry.kind === 'checkpoint') this.checkpoint = this.last;
     out.fillInU32(size, out.length - size - 4);
     out.room(4);
   }
@@ -127,6 +132,7 @@ export class ChunkWriter {
     head.byte(this.version);
     head.count(first);
     head.count(ends.length);
+    head.count(this.passed);
     head.u32(this.before);
     const from = headRoom - head.length;
     out.fillIn(from, head.written());
@@ -141,6 +147,7 @@ export class ChunkWriter {
     const buffer = out.takeOut();
     this.first = last + 1;
     this.before = sum;
+    this.passed = this.checkpoint;
     ends.length = 0;
     let given = false;
     return {
@@ -158,6 +165,8 @@ export interface ChunkHead {
   readonly version: number;
   readonly first: number;
   readonly last: number;
+  /** The number of the last checkpoint before its first record; 0 if there is none, or none is known. */
+  readonly checkpoint: number;
   /** Checksum of the record before its first. */
   readonly before: number;
 }
@@ -181,7 +190,10 @@ function head(reader: ValueReader, bytes: Uint8Array): ChunkHead {
     }
     const first = reader.count();
     const last = first + reader.count() - 1;
-    return { version, first, last, before: reader.u32() };
+    const checkpoint = bytes[3]! >= 3 ? reader.count() : 0;
+    if (checkpoint >= first)
+      throw new JournalError('damaged', `checkpoint ${checkpoint} is not before record ${first}`);
+    return { version, first, last, checkpoint, before: reader.u32() };
   } catch (error) {
     throw error instanceof JournalError ? error : new JournalError('damaged', 'a chunk has no whole head');
   }

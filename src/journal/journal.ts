@@ -1,7 +1,22 @@
 /** What every journal promises: one writer, records numbered without a gap, in the order of their appending. */
 import type { Entry, JournalRecord } from './record.ts';
 
+/**
+ * How often a journal is told where all charts are: no sooner than `leastMs` after the last time, and when one of the others
+ * is reached.
+ */
+export interface CheckpointRate {
+  readonly leastMs: number;
+  readonly mostMs: number;
+  /** Records of charts: events and commands. */
+  readonly steps: number;
+  /** Bytes sent and received. */
+  readonly bytes: number;
+}
+
 export interface Journal {
+  /** Default: every minute in which something happens, and sooner when it is a lot. */
+  readonly checkpoints?: CheckpointRate | undefined;
   /**
    * Takes a record in, at once and without fail: what becomes of it, `durable` tells. The bytes of a wire record are the
    * caller's again when this returns; everything else in it must not change any more.

@@ -9,6 +9,7 @@ import { type Database, open as openEnvironment, type RootDatabase } from 'lmdb'
 import type { Chunk } from './chunk.ts';
 import { JournalError } from './error.ts';
 import { checkFile } from './lmdb-file.ts';
+import { Shelf } from './shelf.ts';
 import { type Birth, byAge, headAfter, headAtBirth, type Store, type StreamHead, type StreamWriter } from './store.ts';
 
 const fileName = 'sumac-journal.mdb';
@@ -51,6 +52,7 @@ export interface LmdbOptions {
 
 export class LmdbStore implements Store {
   readonly place: string;
+  readonly shelf: Shelf;
   private readonly environment: RootDatabase;
   private readonly heads: Database<KeptHead, string>;
   private readonly chunks: Database<Uint8Array, Uint8Array>;
@@ -59,6 +61,7 @@ export class LmdbStore implements Store {
 
   private constructor(folder: string, environment: RootDatabase, now: () => number) {
     this.place = folder;
+    this.shelf = new Shelf(join(folder, 'pictures'));
     this.environment = environment;
     this.heads = environment.openDB('heads', { encoding: 'json', useVersions: true });
     this.chunks = environment.openDB('chunks', { keyEncoding: 'binary', encoding: 'binary' });
@@ -158,6 +161,7 @@ export class LmdbStore implements Store {
         for (const key of keys) quietly(this.chunks.remove(key));
       }),
     );
+    this.shelf.clear(name);
   }
 
   async close(): Promise<void> {

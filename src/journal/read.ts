@@ -1,5 +1,5 @@
 /** Reads a session's records out of a store. It reads up to the first damage and says where that is; it changes nothing. */
-import { ChunkReader } from './chunk.ts';
+import { ChunkReader, readHead } from './chunk.ts';
 import { JournalError } from './error.ts';
 import type { JournalRecord } from './record.ts';
 import type { Store, StreamHead } from './store.ts';
@@ -26,6 +26,41 @@ export async function* readStream(
     }
   }
   if (last < head.last) throw new JournalError('damaged', `record ${last + 1} is missing, and all behind it`);
+}
+
+/**
+ * The number of the last checkpoint at or before record `seq`, so that nobody need read what stands before it; 1 if there is
+ * none. Throws JournalError where what it looks at is damaged.
+ */
+export async function checkpointBefore(store: Store, name: string, seq: number): Promise<number> {
+  const chunk = await chunkOf(store, name, seq);
+  if (chunk === undefined) return 1;
+  const [first] = new ChunkReader().read(chunk);
+  return first?.kind === 'checkpoint' ? first.seq : Math.max(1, readHead(chunk).checkpoint);
+}
+
+/**
+ * The number of a record that was written no later than `at`, milliseconds of the records' clock, and not long before the
+ * last of those. It looks at few chunks, however many there are.
+ */
+export async function recordBefore(store: Store, { name, last }: StreamHead, at: number): Promise<number> {
+  let best = 1;
+  for (let [from, to] = [1, last]; from <= to; ) {
+    const chunk = await chunkOf(store, name, Math.floor((from + to) / 2));
+    if (chunk === undefined) break;
+    const head = readHead(chunk);
+    const [first] = new ChunkReader().read(chunk);
+    if (first !== undefined && first.at <= at) {
+      best = Math.max(best, head.first);
+      from = head.last + 1;
+    } else to = head.first - 1;
+  }
+  return best;
+}
+
+async function chunkOf(store: Store, name: string, seq: number): Promise<Uint8Array | undefined> {
+  for await (const chunk of store.read(name, seq)) return chunk;
+  return undefined;
 }
 
 /**

@@ -3,6 +3,7 @@
  * sentence here. A store knows nothing of what is in a chunk but its numbers, and never changes one.
  */
 import type { Chunk } from './chunk.ts';
+import type { Shelf } from './shelf.ts';
 
 /** What is told about a stream when it begins. */
 export interface Birth {
@@ -49,6 +50,8 @@ export interface StreamWriter {
 export interface Store {
   /** For people: a folder, an address. */
   readonly place: string;
+  /** Where things that were worked out of its streams may be kept. */
+  readonly shelf?: Shelf | undefined;
   /** Opens a stream for writing; it begins if there is none. Throws JournalError `locked` when somebody else has it open. */
   write(name: string, birth: Birth): Promise<StreamWriter>;
   /** All streams, oldest first. */

@@ -5,7 +5,7 @@
  */
 import { ChunkWriter } from './chunk.ts';
 import { JournalError } from './error.ts';
-import type { Journal } from './journal.ts';
+import type { CheckpointRate, Journal } from './journal.ts';
 import { BufferPool } from './pool.ts';
 import type { Entry } from './record.ts';
 import type { Birth, Store, StreamWriter } from './store.ts';
@@ -31,6 +31,7 @@ export interface StoredJournalOptions {
   readonly redact?: ((entry: Entry) => Entry) | undefined;
   /** No session without a journal: when it fails, `durable` rejects from then on. Default: sessions go on without it. */
   readonly required?: boolean | undefined;
+  readonly checkpoints?: CheckpointRate | undefined;
   /** The store has failed, and nothing more is written. Called once. */
   readonly onFailure?: ((error: JournalError) => void) | undefined;
 }
@@ -60,6 +61,7 @@ interface Stream {
 
 export class StoredJournal implements Journal {
   readonly run: string;
+  readonly checkpoints: CheckpointRate | undefined;
   private readonly options: StoredJournalOptions;
   private readonly epoch: number;
   private readonly streams = new Map<string, Stream>();
@@ -84,6 +86,7 @@ export class StoredJournal implements Journal {
     const { clock, run } = options;
     this.options = options;
     this.run = run;
+    this.checkpoints = options.checkpoints;
     this.epoch = clock.calendar() - clock.now();
   }
 
@@ -152,6 +155,8 @@ export class StoredJournal implements Journal {
     const stream = this.byActor.get(actor) ?? this.begin(entry);
     if (stream === undefined) return;
     const { redact } = this.options;
+    // Whoever begins to read at a checkpoint need not read what stands before it.
+    if (kind === 'checkpoint') this.handOver(stream);
     stream.records.add(redact === undefined ? entry : redact(entry));
     if (kind === 'end') {
       stream.alive--;

@@ -1,15 +1,16 @@
 /** A journal that outlives the program: where records go, what is left out, what waits for what, and what happens when the store fails. */
 import { describe, expect, it } from 'vitest';
 import { Redactor } from '../../src/engine/redact.ts';
+import { replayStream } from '../../src/engine/replay.ts';
 import { verify } from '../../src/engine/verify.ts';
 import type { Chunk } from '../../src/journal/chunk.ts';
 import { JournalError } from '../../src/journal/error.ts';
 import { MemoryStore } from '../../src/journal/memory-store.ts';
-import { findStream, readStream } from '../../src/journal/read.ts';
+import { checkpointBefore, findStream, readStream, recordBefore } from '../../src/journal/read.ts';
 import { type Entry, type JournalRecord, LeftOut } from '../../src/journal/record.ts';
 import type { Store, StreamWriter } from '../../src/journal/store.ts';
 import { StoredJournal, type StoredJournalOptions, streamOf } from '../../src/journal/stored.ts';
-import { type Recorded, record, stories } from '../replay/recorded.ts';
+import { always, type Recorded, record, stories } from '../replay/recorded.ts';
 
 const clock: StoredJournalOptions['clock'] = {
   now: () => performance.now(),
@@ -99,6 +100,29 @@ describe('a stored journal', () => {
     expect(await findStream(store, 'run/server')).toMatchObject({ name: 'run/server' });
     await expect(findStream(store, 'session:2')).rejects.toThrow('there is no session session:2 in memory');
     await expect(findStream(store, 'run')).rejects.toThrow(/there are 2 sessions run in memory: run\/s/);
+  });
+
+  it('names the checkpoint before any record, and a record before any time', async () => {
+    const { happen } = stories.seamless!;
+    const { client } = await record(happen, { checkpoints: always });
+    const { store, streams } = await kept(client);
+    const checkpoints = client.filter(({ kind }) => kind === 'checkpoint').map(({ seq }) => seq);
+    expect(checkpoints.length).toBeGreaterThan(10);
+    const [name] = streams as [string];
+    const head = (await store.head(name))!;
+    for (const { seq, at } of client) {
+      const before = checkpoints.filter((one) => one <= seq).at(-1) ?? 1;
+      expect([seq, await checkpointBefore(store, name, seq)]).toEqual([seq, before]);
+      const near = await recordBefore(store, head, at);
+      expect(client[near - 1]!.at).toBeLessThanOrEqual(at);
+    }
+    expect(await recordBefore(store, head, -1)).toBe(1);
+    const end = await recordBefore(store, head, Number.POSITIVE_INFINITY);
+    expect(end).toBeGreaterThanOrEqual(checkpoints.at(-1)!);
+    const told: number[] = [];
+    const from = checkpoints[5]! + 2;
+    for await (const { seq } of replayStream(store, name, { from })) told.push(seq);
+    expect(told).toEqual(client.filter(({ seq, kind }) => kind === 'event' && seq >= from).map(({ seq }) => seq));
   });
 
   it('has kept everything when `durable` resolves', async () => {

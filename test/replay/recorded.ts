@@ -4,7 +4,7 @@
  */
 import type { Scheme } from '../../machines/contract.ts';
 import type { Client, ClientEvent } from '../../src/client/client.ts';
-import type { Journal } from '../../src/journal/journal.ts';
+import type { CheckpointRate, Journal } from '../../src/journal/journal.ts';
 import { MemoryJournal } from '../../src/journal/memory.ts';
 import type { JournalRecord } from '../../src/journal/record.ts';
 import type { Server } from '../../src/server/server.ts';
@@ -46,9 +46,14 @@ export interface RecordedOptions {
   readonly password?: string;
   /** Milliseconds each way. */
   readonly latencyMs?: number;
+  /** How often the journals are told where all charts are. Default: not in so short a time. */
+  readonly checkpoints?: CheckpointRate;
   /** Journals to write to besides: what was written down is returned all the same. */
   readonly journals?: Partial<Record<'source' | 'target' | 'client', Journal>>;
 }
+
+/** A checkpoint as often as there can be one. */
+export const always: CheckpointRate = { leastMs: 0, mostMs: 0, steps: 1, bytes: 1 };
 
 /** Small: the picture is in the journals, several times. */
 const size = { width: 64, height: 48 };
@@ -61,7 +66,7 @@ export async function record(
 ): Promise<Recorded> {
   const memory = { source: new MemoryJournal(), target: new MemoryJournal(), client: new MemoryJournal() };
   const { journals = {} } = options;
-  const to = (side: keyof Recorded) => both(memory[side], journals[side]);
+  const to = (side: keyof Recorded) => both(memory[side], journals[side], options.checkpoints);
   const { schemes = allSchemes, password } = options;
   const network = new Network();
   network.latencyMs = options.latencyMs ?? 0;
@@ -82,16 +87,14 @@ export async function record(
   return { source: [...source.read()], target: [...target.read()], client: [...client.read()] };
 }
 
-const both = (one: Journal, other: Journal | undefined): Journal =>
-  other === undefined
-    ? one
-    : {
-        append: (entry) => {
-          one.append(entry);
-          other.append(entry);
-        },
-        durable: () => other.durable(),
-      };
+const both = (one: Journal, other: Journal | undefined, checkpoints: CheckpointRate | undefined): Journal => ({
+  checkpoints,
+  append: (entry) => {
+    one.append(entry);
+    other?.append(entry);
+  },
+  durable: async () => other?.durable(),
+});
 
 /** Something to look at, and something to type. */
 export async function useIt({ source, client }: Stage): Promise<void> {

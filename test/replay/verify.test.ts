@@ -1,8 +1,9 @@
 /** A journal proves itself: every hand-over on every side, and whatever is changed in one is found. */
 import { beforeAll, describe, expect, it } from 'vitest';
+import { replay } from '../../src/engine/replay.ts';
 import { type Report, verify } from '../../src/engine/verify.ts';
-import type { JournalRecord } from '../../src/journal/record.ts';
-import { type Recorded, record, stories } from './recorded.ts';
+import type { CheckpointRecord, JournalRecord } from '../../src/journal/record.ts';
+import { always, type Recorded, record, stories } from './recorded.ts';
 
 const sides = ['source', 'target', 'client'] as const;
 
@@ -25,6 +26,75 @@ describe('a journal proves itself', () => {
     }
   });
 });
+
+describe('a checkpoint', () => {
+  it.each(Object.keys(stories))('is what the journal comes to when it is folded: %s', async (name) => {
+    const { happen, ...options } = stories[name]!;
+    const recorded = await record(happen, { ...options, checkpoints: always });
+    let checkpoints = 0;
+    for (const side of sides) {
+      const report = verify(recorded[side]);
+      expect(report.mismatch).toBeUndefined();
+      expect(report).toMatchObject({ records: recorded[side].length, unfinished: [], owed: [] });
+      checkpoints += recorded[side].filter(({ kind }) => kind === 'checkpoint').length;
+    }
+    expect(checkpoints).toBeGreaterThan(10);
+  });
+
+  it('that says something else is found: a state, a context, a timer, a child', async () => {
+    const { client } = await record(stories['semi-seamless, cancelled']!.happen, { checkpoints: always });
+    const of = (fits: (one: CheckpointRecord) => boolean) =>
+      client.findIndex((one) => one.kind === 'checkpoint' && fits(one));
+    const changed = (at: number, change: (one: any) => void): string | undefined => {
+      const records = [...client];
+      const one = structuredClone(records[at]) as CheckpointRecord;
+      change(one);
+      records[at] = one;
+      const { mismatch } = verify(records);
+      expect(mismatch === undefined || mismatch.seq === one.seq).toBe(true);
+      return mismatch?.what;
+    };
+    const whole = of(({ snapshot }) => (snapshot as any).children['display:0']?.snapshot.status === 'active');
+    expect(changed(whole, () => {})).toBeUndefined();
+    expect(changed(whole, ({ snapshot }) => void (snapshot.context.connectionId += 1))).toMatch(
+      /context\.connectionId/,
+    );
+    const child = (snapshot: any) => snapshot.children['display:0'];
+    expect(changed(whole, ({ snapshot }) => void (child(snapshot).snapshot.value.flow = 'down'))).toMatch(
+      /display:0 value/,
+    );
+    expect(changed(whole, ({ snapshot }) => void delete snapshot.children['display:0'])).toMatch(/a child display:0/);
+    const timed = of(({ timers }) => timers.length > 0);
+    expect(changed(timed, ({ timers }) => void timers.pop())).toMatch(/has a timer for/);
+    expect(changed(timed, ({ timers }) => void timers.push(timers[0]))).toMatch(/has no timer for/);
+  });
+
+  it('lets a replay begin there: the same steps, to the same states', async () => {
+    const { client, source } = await record(stories.seamless!.happen, { checkpoints: always });
+    for (const records of [client, source]) {
+      const told = async (from: number) => {
+        const steps: string[] = [];
+        const first = records.filter((one) => one.kind === 'checkpoint' && one.seq <= from).at(-1)?.seq ?? 1;
+        for await (const { seq, actor, state, commands } of replay(records.slice(first - 1), { from })) {
+          // A server's root, and its links, are in a journal of their own.
+          if (records === client || actor.includes('/session:'))
+            steps.push(JSON.stringify([seq, actor, state, commands], plain));
+        }
+        return steps;
+      };
+      const all = await told(1);
+      const checkpoints = records.filter(({ kind }) => kind === 'checkpoint').map(({ seq }) => seq);
+      expect(checkpoints.length).toBeGreaterThan(5);
+      for (const seq of checkpoints) {
+        const from = Math.min(records.length, seq + 3);
+        const later = all.filter((step) => JSON.parse(step)[0] >= from);
+        expect(await told(from)).toEqual(later);
+      }
+    }
+  });
+});
+
+const plain = (_key: string, value: unknown) => (typeof value === 'bigint' ? `${value}n` : value);
 
 describe('whatever is changed in a journal is found', () => {
   let recorded: Recorded;
