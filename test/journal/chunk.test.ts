@@ -203,7 +203,8 @@ describe('a chunk of format 1, as it was first written', () => {
       [written, 3],
       [written, 0],
       [present.bytes, 1],
-      [present.bytes, 3],
+      [present.bytes, 2],
+      [present.bytes, 4],
     ] as const) {
       const changed = Uint8Array.from(bytes);
       changed[3] = other;
