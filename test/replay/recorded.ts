@@ -171,6 +171,7 @@ export const stories: Readonly<Record<string, { happen: (stage: Stage) => Promis
       const switched = phase(client, 'switched');
       source.migrateEnd(true);
       await switched;
+      await up(client);
     },
   },
   'the target is cut off while it is linked': {
