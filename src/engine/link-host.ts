@@ -7,7 +7,7 @@ import type { Agreed, Destination, LinkCommand, LinkName } from '../../machines/
 import { addressParts } from '../protocol/address.ts';
 import { type Caps, CommonCap, hasCap, MainCap, withCap } from '../protocol/capabilities.ts';
 import { channelName } from '../protocol/index.ts';
-import { LinkErrorCode, linkErrorName, ticketSize } from '../protocol/link.ts';
+import { LinkErrorCode, linkErrorName, linkHeaderSize, linkMessSize, ticketSize } from '../protocol/link.ts';
 import type { Pipe } from '../transport/pipe.ts';
 import { ByteQueue } from './byte-queue.ts';
 import { LinkStageError, readMess, readReply, sentenceOf, writeMess, writeReply, writeU32 } from './link-stage.ts';
@@ -38,6 +38,10 @@ export interface ServerLinkServices extends LinkServices {
   admits(password: string, link: LinkName): boolean;
   /** SPICE_LINK_ERR_NEED_SECURED and the like, before anything else is looked at. */
   policy(channel: string, secure: boolean, link: LinkName): number | undefined;
+  /** Does `run` when there is time for strangers; without it, all is done at once. */
+  inTurn?(link: LinkName, step: 'message' | 'ticket', run: () => void): void;
+  /** For a log: one line. */
+  refused?(link: LinkName, peer: string, line: string): void;
   /** The ticket was not good. */
   denied?(link: LinkName): void;
   /** For lists of who is connected. */
@@ -99,7 +103,7 @@ abstract class LinkHost implements Host {
         this.queue.push(chunk);
         if (this.queue.length > readAhead) pipe.pause();
         if (this.parked) this.heard();
-        else this.readOn();
+        else this.look();
       },
       onClosed: (error) => {
         if (this.pipe === pipe) this.tell({ type: 'link.closed', reason: error?.message ?? 'the peer hung up' });
@@ -127,7 +131,7 @@ abstract class LinkHost implements Host {
   protected expect(expected: Expected): void {
     this.expected = expected;
     // Never from within a command: the chart must have finished its step.
-    queueMicrotask(() => this.readOn());
+    queueMicrotask(() => this.look());
   }
 
   protected park(agreed: Agreed): void {
@@ -156,7 +160,13 @@ abstract class LinkHost implements Host {
 
   protected onSpoke(): void {}
 
-  private readOn(): void {
+  /** Something has come, or is expected now. */
+  protected look(): void {
+    this.readOn();
+  }
+
+  protected readOn(): void {
+    if (this.ended) return;
     try {
       while (this.expected !== 'nothing' && this.read());
     } catch (error) {
@@ -251,6 +261,16 @@ export class ClientLinkHost extends LinkHost {
   }
 }
 
+/** Bytes that must have come of what is expected for it to cause work. */
+const worthATurn: Readonly<Record<Expected, number>> = {
+  message: linkHeaderSize + linkMessSize,
+  mechanism: 4 + ticketSize,
+  ticket: ticketSize,
+  reply: 0,
+  result: 0,
+  nothing: 0,
+};
+
 export class ServerLinkHost extends LinkHost {
   private readonly services: ServerLinkServices;
   private channel = '';
@@ -259,6 +279,8 @@ export class ServerLinkHost extends LinkHost {
   private readonly nonce: number;
   private decrypt: ((ticket: Uint8Array) => Promise<Uint8Array>) | undefined;
   private refused = false;
+  /** It waits for its turn to read. */
+  private waits = false;
 
   /** `pipe`: undefined for one that goes on from a journal, and has none any more. */
   constructor(system: System, born: Born, services: ServerLinkServices, pipe: Pipe | undefined) {
@@ -313,6 +335,22 @@ export class ServerLinkHost extends LinkHost {
     return this.services.admits(password, this.link) ? 'good' : 'bad';
   }
 
+  /** INVARIANT: at most one turn of a link waits; what is wrong from its first bytes on needs none. */
+  protected override look(): void {
+    const { inTurn } = this.services;
+    const { expected } = this;
+    if (expected === 'nothing' || this.waits) return;
+    if (inTurn === undefined || this.queue.length < worthATurn[expected]) {
+      this.readOn();
+      return;
+    }
+    this.waits = true;
+    inTurn(this.link, expected === 'message' ? 'message' : 'ticket', () => {
+      this.waits = false;
+      this.readOn();
+    });
+  }
+
   protected read(): boolean {
     switch (this.expected) {
       case 'message': {
@@ -359,8 +397,12 @@ export class ServerLinkHost extends LinkHost {
 
   /** One line for the people who run this. */
   private refuse(reason: string): void {
-    if (!this.refused) this.system.log(`${this.address}: ${this.pipe?.peer ?? 'nobody'} is refused: ${reason}`);
+    if (this.refused) return;
     this.refused = true;
+    const peer = this.pipe?.peer ?? 'nobody';
+    const line = `${this.address}: ${peer} is refused: ${reason}`;
+    if (this.services.refused === undefined) this.system.log(line);
+    else this.services.refused(this.link, peer, line);
   }
 
   protected override onSpoke(): void {

@@ -1,12 +1,25 @@
-/** RSA keys for tickets: one of 1,024 bits for each link (spec §1.5), a few of them made ahead of time. */
+/**
+ * RSA keys of 1,024 bits for tickets (spec §1.5), made ahead of time. A link gets one of its own while there are some; in a
+ * crowd links share the last one until the next is made. INVARIANT: no ticket is taken twice under one key, so that who
+ * overhears one has nothing; and but for the first few, making keys costs no more than a quarter of one processor.
+ */
 import { constants, generateKeyPair, type KeyObject, privateDecrypt } from 'node:crypto';
-import { availableParallelism } from 'node:os';
+import { type Clock, wallClock } from '../engine/clock.ts';
+import { SumacError } from '../errors.ts';
 
 export interface TicketKey {
   /** DER SubjectPublicKeyInfo, 162 bytes. */
   readonly pubKey: Uint8Array;
-  /** RSA-OAEP (SHA-1). Rejects when the ticket was not made with this key. */
+  /** RSA-OAEP (SHA-1). Rejects when the ticket was not made with this key, or has come before. */
   decrypt(ticket: Uint8Array): Promise<Uint8Array>;
+}
+
+export interface KeyOptions {
+  /** Keys that are kept ready. Default 8. */
+  readonly ahead?: number;
+  readonly make?: () => Promise<TicketKey>;
+  /** Making a key takes a real processor real time, whatever time it is elsewhere. */
+  readonly clock?: Clock;
 }
 
 const makeKey = (): Promise<TicketKey> =>
@@ -17,86 +30,113 @@ const makeKey = (): Promise<TicketKey> =>
     });
   });
 
-const ticketKey = (publicKey: KeyObject, privateKey: KeyObject): TicketKey => ({
-  pubKey: new Uint8Array(publicKey.export({ type: 'spki', format: 'der' })),
-  decrypt: async (ticket) =>
-    new Uint8Array(
-      privateDecrypt({ key: privateKey, padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: 'sha1' }, ticket),
-    ),
-});
+function ticketKey(publicKey: KeyObject, privateKey: KeyObject): TicketKey {
+  const seen = new Set<string>();
+  return {
+    pubKey: new Uint8Array(publicKey.export({ type: 'spki', format: 'der' })),
+    decrypt: async (ticket) => {
+      const word = String.fromCharCode(...ticket);
+      if (seen.has(word)) throw new SumacError('link.ticket', 'this ticket has come before');
+      seen.add(word);
+      const padding = constants.RSA_PKCS1_OAEP_PADDING;
+      return new Uint8Array(privateDecrypt({ key: privateKey, padding, oaepHash: 'sha1' }, ticket));
+    },
+  };
+}
 
-/** Keys that are made at one time: making one takes a processor for some milliseconds, and others have work to do. */
-const atOnce = Math.max(1, availableParallelism() >> 1);
+/** Links that share a key at most: further ones wait for the next, which bounds the tickets that are remembered. */
+const mostSharing = 1_000;
+/** After a key is made nothing is made for so many times as long. */
+const rest = 3;
+/** Milliseconds until another try when a key could not be made. */
+const retry = 100;
 
 interface Asker {
   readonly give: (key: TicketKey) => void;
   readonly fail: (error: unknown) => void;
 }
 
-/**
- * Keeps `ahead` keys ready, so that a client that links six channels at once does not wait for six keys. When more are asked
- * for, those who ask take turns by where they are from: nobody waits behind all that one stranger has asked for.
- */
 export class KeyStore {
   private readonly ready: TicketKey[] = [];
-  private readonly asking = new Map<string, Set<Asker>>();
-  private making = 0;
-  private asked = 0;
+  /** The last key that was given out, when there was no other. */
+  private shared: { readonly key: TicketKey; links: number } | undefined;
+  /** Those who came before there was any key to share. */
+  private readonly asking = new Set<Asker>();
+  private making = false;
+  /** There were enough once: from then on making them rests. */
+  private stocked = false;
   private readonly ahead: number;
+  private readonly make: () => Promise<TicketKey>;
+  private readonly clock: Clock;
 
-  constructor(ahead = 8) {
+  constructor({ ahead = 8, make = makeKey, clock = wallClock }: KeyOptions = {}) {
     this.ahead = ahead;
+    this.make = make;
+    this.clock = clock;
     this.fill();
   }
 
-  /** `origin`: who asks. Rejects with the signal's reason when the key is not wanted any more. */
-  take(origin = '', signal?: AbortSignal): Promise<TicketKey> {
-    const key = this.ready.shift();
-    if (key !== undefined) {
-      this.fill();
-      return Promise.resolve(key);
-    }
+  /** Rejects with the signal's reason when the key is not wanted any more, or because none can be made. */
+  take(signal?: AbortSignal): Promise<TicketKey> {
+    const key = this.ready.shift() ?? this.share();
+    if (key !== undefined && this.ready.length === 0 && this.shared?.key !== key) this.shared = { key, links: 1 };
+    this.fill();
+    if (key !== undefined) return Promise.resolve(key);
     return new Promise((resolve, reject) => {
       const asker: Asker = { give: resolve, fail: reject };
-      const those = this.asking.get(origin) ?? new Set();
-      this.asking.set(origin, those.add(asker));
-      this.asked++;
+      this.asking.add(asker);
       signal?.addEventListener('abort', () => {
-        if (this.drop(origin, asker)) reject(signal.reason);
+        if (this.asking.delete(asker)) reject(signal.reason);
       });
-      this.fill();
     });
   }
 
+  private share(): TicketKey | undefined {
+    if (this.shared === undefined || this.shared.links >= mostSharing) return undefined;
+    this.shared.links++;
+    return this.shared.key;
+  }
+
   private fill(): void {
-    while (this.making < atOnce && this.making < this.asked + this.ahead - this.ready.length) {
-      this.making++;
-      makeKey().then(
-        (key) => this.made((asker) => asker.give(key), key),
-        (error) => this.made((asker) => asker.fail(error)),
-      );
+    if (this.making) return;
+    if (this.ready.length >= Math.max(1, this.ahead)) {
+      this.stocked = true;
+      return;
     }
+    this.making = true;
+    const start = this.clock.now();
+    const again = (ms: number) => {
+      const timer = this.clock.setTimeout(() => {
+        this.making = false;
+        this.fill();
+      }, ms);
+      // A program that has nothing else to do ends.
+      (timer as { unref?(): void } | undefined)?.unref?.();
+    };
+    this.make().then(
+      (key) => {
+        this.give(key);
+        again(this.stocked ? (this.clock.now() - start) * rest : 0);
+      },
+      (error) => {
+        for (const { fail } of this.asking) fail(error);
+        this.asking.clear();
+        again(retry);
+      },
+    );
   }
 
-  private made(answer: (asker: Asker) => void, key?: TicketKey): void {
-    this.making--;
-    const [turn] = this.asking;
-    if (turn !== undefined) {
-      const [origin, those] = turn;
-      const [asker] = those;
-      this.drop(origin, asker!);
-      // To the end of the line.
-      if (this.asking.delete(origin)) this.asking.set(origin, those);
-      answer(asker!);
-    } else if (key !== undefined) this.ready.push(key);
-    if (key !== undefined || this.asked > 0) this.fill();
-  }
-
-  private drop(origin: string, asker: Asker): boolean {
-    const those = this.asking.get(origin);
-    if (!those?.delete(asker)) return false;
-    this.asked--;
-    if (those.size === 0) this.asking.delete(origin);
-    return true;
+  /** One key is enough for all who wait, up to the most that may share it. */
+  private give(key: TicketKey): void {
+    if (this.asking.size === 0) {
+      this.ready.push(key);
+      return;
+    }
+    const those = [...this.asking].slice(0, mostSharing);
+    this.shared = { key, links: those.length };
+    for (const asker of those) {
+      this.asking.delete(asker);
+      asker.give(key);
+    }
   }
 }

@@ -30,10 +30,12 @@ import type { Part } from './part.ts';
 import { Password } from './password.ts';
 import type { EncodingOptions } from './picture-encoder.ts';
 import { Pointer } from './pointer.ts';
+import { Refusals } from './refusals.ts';
 import { Playback, Record } from './sound.ts';
+import { price, Turns } from './turns.ts';
 import { type VisitorLimits, Visitors } from './visitors.ts';
 
-export interface ServerOptions extends EncodingOptions, Omit<ListenOptions, 'onRefused'>, VisitorLimits {
+export interface ServerOptions extends EncodingOptions, Omit<ListenOptions, 'onRefused' | 'admits'>, VisitorLimits {
   /** What clients show as the guest's name. */
   readonly name?: string | undefined;
   readonly uuid?: string | undefined;
@@ -117,6 +119,9 @@ export class Server implements Console, Spice {
   private readonly keys = new KeyStore();
   private readonly connections: Connections;
   private readonly visitors: Visitors;
+  /** The loop's turns are real, whatever time it is in there. */
+  private readonly turns = new Turns(wallClock);
+  private readonly refusals: Refusals;
   private readonly accepted = new Map<string, Pipe>();
   private readonly hosts = new Set<ChannelHost>();
   private links: number;
@@ -165,6 +170,7 @@ export class Server implements Console, Spice {
       () => this.clock.now(),
       (line) => this.system.log(line),
     );
+    this.refusals = new Refusals(this.clock, (line) => this.system.log(line));
     this.events = taken === undefined ? this.all.asObservable() : fromTheStart(this.all, this.clock);
     this.system = new System({
       name: 'server',
@@ -196,7 +202,8 @@ export class Server implements Console, Spice {
         ...options,
         maxConnections: this.options.maxConnections,
         maxConnectionsPerAddress: this.options.maxConnectionsPerAddress,
-        onRefused: (why) => this.system.log(`a connection came to nothing: ${why.message}`),
+        admits: (address) => this.visitors.welcomes(address),
+        onRefused: (why, address) => this.refusals.note(address, `a connection came to nothing: ${why.message}`),
       },
       (pipe) => this.accept(pipe),
     );
@@ -214,7 +221,16 @@ export class Server implements Console, Spice {
       return;
     }
     this.accepted.set(link, this.connections.watch(link, pipe));
-    this.system.root.send({ type: 'link.accepted', link, nonce: randomNonce() } as never);
+    this.inTurn(link, price.accept, () => {
+      this.system.root.send({ type: 'link.accepted', link, nonce: randomNonce() } as never);
+    });
+  }
+
+  /** What an unproven link of the network causes is done when sessions have had their turn. */
+  private inTurn(link: string, cost: number, run: () => void): void {
+    const origin = this.visitors.originOf(link);
+    if (origin === undefined) run();
+    else this.turns.do(origin, this.visitors.isSuspected(link), cost, run);
   }
 
   /** Where it listens. */
@@ -326,6 +342,8 @@ export class Server implements Console, Spice {
   /** Closes the ports and every connection; clients that might return hear that they need not. */
   async close(): Promise<void> {
     this.disconnectAll('the server is closed');
+    this.turns.close();
+    this.refusals.close();
     this.system.stop();
     for (const pipe of this.accepted.values()) pipe.close();
     this.accepted.clear();
@@ -358,7 +376,9 @@ export class Server implements Console, Spice {
       commonCaps: caps(CommonCap.authSelection, CommonCap.authSpice, CommonCap.miniHeader),
       channelCaps: this.parts[addressWord(channel)]?.caps ?? [],
     }),
-    makeKey: (link, signal) => this.keys.take(this.visitors.originOf(link), signal),
+    makeKey: (_link, signal) => this.keys.take(signal),
+    inTurn: (link, step, run) => this.inTurn(link, price[step], run),
+    refused: (_link, peer, line) => this.refusals.note(peerOf(peer).host, line),
     admits: (password, link) => !this.visitors.isRefused(link) && this.password.admits(password),
     policy: (channel, secure, link) => {
       if (!secure && this.options.secureChannels?.includes(addressWord(channel))) return LinkErrorCode.needSecured;

@@ -9,7 +9,7 @@ export interface VisitorLimits {
   readonly maxUnfinishedLinks?: number | undefined;
   /**
    * Links that an address may begin each second in the long run, and ten times as many at once; the next one is closed at
-   * once. Each costs a key, which is some milliseconds of a processor. Default 50.
+   * once. Where too many wrong passwords came from it is a tenth of that. Default 50.
    */
   readonly maxLinksPerSecond?: number | undefined;
   /**
@@ -38,6 +38,8 @@ interface Visitor {
 const forgiven = 1 / 6_000;
 /** Links that may be begun at once, in seconds of the rate. */
 const burst = 10;
+/** So many links one counts for that comes from where too many wrong passwords came from. */
+const dear = 10;
 /** Addresses with wrong passwords that are remembered. */
 const mostRemembered = 10_000;
 
@@ -65,19 +67,35 @@ export class Visitors {
     const origin = originOf(address);
     if (origin === undefined) return true;
     const visitor = this.of(origin);
+    if (!this.hasRoom(origin, visitor)) return false;
+    this.fill(visitor.begun, this.level(visitor.begun, this.maxRate / 1000) + this.priceFor(visitor));
+    visitor.unfinished++;
+    this.links.set(link, origin);
+    return true;
+  }
+
+  /** Whether `enter` would let a link in from there: to be asked before anything is made for it. */
+  welcomes(address: string | undefined): boolean {
+    const origin = originOf(address);
+    const visitor = origin === undefined ? undefined : this.all.get(origin);
+    return visitor === undefined || this.hasRoom(origin!, visitor);
+  }
+
+  private hasRoom(origin: string, visitor: Visitor): boolean {
     if (visitor.unfinished >= this.maxUnfinished) {
       this.tell(visitor, `${origin} has ${visitor.unfinished} links that are not finished: more are turned away`);
       return false;
     }
-    const begun = this.level(visitor.begun, this.maxRate / 1000);
-    if (begun + 1 > this.maxRate * burst) {
+    if (this.level(visitor.begun, this.maxRate / 1000) + this.priceFor(visitor) > this.maxRate * burst) {
       this.tell(visitor, `${origin} begins too many links: more are turned away for a while`);
       return false;
     }
-    this.fill(visitor.begun, begun + 1);
-    visitor.unfinished++;
-    this.links.set(link, origin);
     return true;
+  }
+
+  /** A link that will be refused whatever it says is still told so, but not often. */
+  private priceFor({ wrong }: Visitor): number {
+    return this.level(wrong, forgiven) > this.maxWrong - 1 ? Math.min(dear, this.maxRate * burst) : 1;
   }
 
   /** The link is up, or over. */
@@ -101,6 +119,12 @@ export class Visitors {
     if (wrong > this.maxWrong - 1) {
       this.tell(visitor, `${origin} sends wrong passwords: it is refused for a while`);
     }
+  }
+
+  /** A wrong password has come from where this unfinished link is from, not long ago. */
+  isSuspected(link: string): boolean {
+    const visitor = this.all.get(this.links.get(link) ?? '');
+    return visitor !== undefined && this.level(visitor.wrong, forgiven) > 0;
   }
 
   /** Too many wrong passwords came from where this unfinished link is from. */

@@ -37,8 +37,13 @@ export interface ListenOptions {
   readonly helloMs?: number | undefined;
   /** Which web pages may connect, by their `Origin`; undefined is no browser. Default: all. */
   readonly allowOrigin?: ((origin: string | undefined) => boolean) | undefined;
-  /** Told of each connection that did not become a pipe, and of faults of the ports themselves; for a log. */
-  readonly onRefused?: ((why: Error) => void) | undefined;
+  /** Asked of each connection before anything is made for it; false closes it at once, without a word. Default: all. */
+  readonly admits?: ((address: string | undefined) => boolean) | undefined;
+  /**
+   * Told of each connection that did not become a pipe, but for those that `admits` closed, and of faults of the ports
+   * themselves; for a log.
+   */
+  readonly onRefused?: ((why: Error, address?: string) => void) | undefined;
 }
 
 export interface PipeKind {
@@ -141,7 +146,8 @@ class Door {
         const peer = peerName(socket.remoteAddress ?? '?', socket.remotePort ?? 0);
         // After a handshake that took too long it would be left open.
         socket.destroy();
-        this.refused(new TransportError('not-tls', `${peer} did not get through TLS`, { cause: error }));
+        const why = new TransportError('not-tls', `${peer} did not get through TLS`, { cause: error });
+        this.refused(why, socket.remoteAddress);
       });
       server.on('secureConnection', (socket) => this.greet(socket, undefined, true));
       return (socket) => server.emit('connection', socket);
@@ -155,16 +161,22 @@ class Door {
     const { maxConnections = 1_000, maxConnectionsPerAddress = 256 } = this.options;
     // A socket that breaks while nobody listens to it must not end the process.
     socket.on('error', () => {});
-    if (this.connections.size >= maxConnections) {
+    const address = socket.remoteAddress;
+    if (this.options.admits?.(address) === false) {
       socket.destroy();
-      this.refused(new TransportError('crowded', `More than ${maxConnections} connections`));
       return false;
     }
-    const origin = originOf(socket.remoteAddress);
+    if (this.connections.size >= maxConnections) {
+      socket.destroy();
+      this.refused(new TransportError('crowded', `More than ${maxConnections} connections`), address);
+      return false;
+    }
+    const origin = originOf(address);
     const count = origin === undefined ? 0 : (this.origins.get(origin) ?? 0);
     if (count >= maxConnectionsPerAddress) {
+      const why = `More than ${maxConnectionsPerAddress} connections from ${origin}`;
       socket.destroy();
-      this.refused(new TransportError('crowded', `More than ${maxConnectionsPerAddress} connections from ${origin}`));
+      this.refused(new TransportError('crowded', why), address);
       return false;
     }
     this.connections.add(socket);
@@ -190,6 +202,7 @@ class Door {
       return;
     }
     const { helloMs = 10_000 } = this.options;
+    const address = socket.remoteAddress;
     const peer = path ?? peerName(socket.remoteAddress ?? '?', socket.remotePort ?? 0);
     const deadline = setTimeout(() => {
       socket.destroy(new TransportError('timed-out', `${peer} said nothing of use within ${helloMs / 1000} s`));
@@ -200,7 +213,7 @@ class Door {
     };
     const onClose = () => {
       leave();
-      this.refused(error ?? new TransportError('lost', `${peer} was gone before it had said what it wants`));
+      this.refused(error ?? new TransportError('lost', `${peer} was gone before it had said what it wants`), address);
     };
     const leave = () => {
       clearTimeout(deadline);
@@ -233,8 +246,8 @@ class Door {
     socket.on('error', onError).on('close', onClose).on('data', onData);
   }
 
-  private refused(why: Error): void {
-    this.options.onRefused?.(why);
+  private refused(why: Error, address?: string): void {
+    this.options.onRefused?.(why, address);
   }
 }
 

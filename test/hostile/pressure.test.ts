@@ -1,0 +1,253 @@
+/**
+ * What strangers may cost, counted: keys that are made, steps of links in one turn, lines of the log. All in virtual time, or by
+ * counting work: `npm run bench -- abuse` tells what it comes to in milliseconds.
+ */
+import { describe, expect, it } from 'vitest';
+import { KeyStore, type TicketKey } from '../../src/server/keys.ts';
+import { Refusals } from '../../src/server/refusals.ts';
+import { price, Turns } from '../../src/server/turns.ts';
+import { Visitors } from '../../src/server/visitors.ts';
+import { encryptTicket } from '../support/raw-client.ts';
+import { VirtualClock } from '../support/virtual-clock.ts';
+
+describe('keys', () => {
+  /** Each takes 10 ms. */
+  const slow = (ahead: number) => {
+    const clock = new VirtualClock();
+    let made = 0;
+    const make = () =>
+      new Promise<TicketKey>((resolve) => {
+        clock.setTimeout(() => {
+          const pubKey = Uint8Array.of(++made);
+          resolve({ pubKey, decrypt: async (ticket) => ticket });
+        }, 10);
+      });
+    return { clock, store: new KeyStore({ ahead, make, clock }), made: () => made };
+  };
+
+  it('are made for a quarter of the time at most, however many links ask', async () => {
+    const { clock, store, made } = slow(8);
+    await clock.advance(1_000);
+    expect(made()).toBe(8);
+    let given = 0;
+    for (let ms = 0; ms < 4_000; ms++) {
+      for (let i = 0; i < 5; i++) void store.take().then(() => given++);
+      await clock.advance(1);
+    }
+    expect(made() - 8).toBeLessThanOrEqual(100);
+    expect(made() - 8).toBeGreaterThan(90);
+    // And nobody waits.
+    expect(given).toBe(20_000);
+  });
+
+  it('are each link its own while there are some, and shared until there are more', async () => {
+    const { clock, store } = slow(3);
+    await clock.advance(1_000);
+    const take = async () => (await store.take()).pubKey[0];
+    expect([await take(), await take(), await take(), await take(), await take()]).toEqual([1, 2, 3, 3, 3]);
+    await clock.advance(1_000);
+    expect([await take(), await take(), await take(), await take()]).toEqual([4, 5, 6, 6]);
+  });
+
+  it('are given to all who were there before the first one, and not to those who have left', async () => {
+    const { clock, store, made } = slow(1);
+    const left = new AbortController();
+    const gone = store.take(left.signal).catch((reason) => reason);
+    const all = Promise.all(Array.from({ length: 50 }, () => store.take()));
+    left.abort('left');
+    expect(await gone).toBe('left');
+    await clock.advance(10);
+    expect(new Set(await all).size).toBe(1);
+    expect(made()).toBe(1);
+  });
+
+  it('are shared by a thousand links at most', async () => {
+    const { clock, store, made } = slow(1);
+    await clock.advance(100);
+    for (let i = 0; i < 1_000; i++) await store.take();
+    let more = false;
+    void store.take().then(() => {
+      more = true;
+    });
+    await Promise.resolve();
+    expect(more).toBe(false);
+    expect(made()).toBe(1);
+    await clock.advance(100);
+    expect(more).toBe(true);
+  });
+
+  it('are tried again when one could not be made', async () => {
+    const clock = new VirtualClock();
+    let tries = 0;
+    const make = async (): Promise<TicketKey> => {
+      if (++tries === 1) throw new Error('no chance');
+      return { pubKey: Uint8Array.of(1), decrypt: async (ticket) => ticket };
+    };
+    const store = new KeyStore({ make, clock, ahead: 1 });
+    await expect(store.take()).rejects.toThrow('no chance');
+    await clock.advance(100);
+    expect((await store.take()).pubKey[0]).toBe(1);
+  });
+
+  it('open no ticket twice: who has overheard one has nothing', async () => {
+    const key = await new KeyStore({ ahead: 1 }).take();
+    expect(key.pubKey).toHaveLength(162);
+    const [one, other] = [encryptTicket(key.pubKey, 'right'), encryptTicket(key.pubKey, 'right')];
+    expect(new TextDecoder().decode(await key.decrypt(one))).toBe('right\0');
+    expect(new TextDecoder().decode(await key.decrypt(other))).toBe('right\0');
+    await expect(key.decrypt(one)).rejects.toThrow('this ticket has come before');
+    await expect(key.decrypt(new Uint8Array(128))).rejects.toThrow();
+  });
+});
+
+describe('turns', () => {
+  const make = () => {
+    const clock = new VirtualClock();
+    const turns = new Turns(clock);
+    const done: string[] = [];
+    const ask = (origin: string, cost = 1, suspected = false) =>
+      turns.do(origin, suspected, cost, () => done.push(origin));
+    return { clock, turns, done, ask };
+  };
+
+  it('do what comes alone at once', () => {
+    const { done, ask, turns } = make();
+    ask('a', price.accept);
+    ask('a', price.message);
+    ask('a', price.ticket);
+    expect(done).toHaveLength(3);
+    expect(turns.size).toBe(0);
+  });
+
+  it('do only so much at once, and as much again two milliseconds later', async () => {
+    const { clock, turns, done, ask } = make();
+    for (let i = 0; i < 100; i++) ask('flood');
+    expect(done).toHaveLength(8);
+    await clock.advance(1);
+    expect(done).toHaveLength(8);
+    await clock.advance(1);
+    expect(done).toHaveLength(16);
+    await clock.advance(2 * 20);
+    expect(done).toHaveLength(100);
+    expect(turns.size).toBe(0);
+    expect(clock.waiting).toBe(0);
+  });
+
+  it('count what a step costs', async () => {
+    const { clock, done, ask } = make();
+    for (let i = 0; i < 9; i++) ask('flood', price.ticket);
+    expect(done).toHaveLength(3);
+    await clock.advance(2);
+    expect(done).toHaveLength(6);
+  });
+
+  it('stop when the time is up, whatever was counted', async () => {
+    const clock = new VirtualClock();
+    let now = 0;
+    const turns = new Turns({
+      now: () => now,
+      setTimeout: (fn, ms) => clock.setTimeout(fn, ms),
+      clearTimeout: (id) => clock.clearTimeout(id),
+    });
+    let done = 0;
+    for (let i = 0; i < 6; i++) {
+      turns.do('slow', false, 1, () => {
+        done++;
+        now += 1.5;
+      });
+    }
+    expect(done).toBe(2);
+    await clock.advance(2);
+    expect(done).toBe(4);
+  });
+
+  it('go round among addresses, the suspected last', async () => {
+    const { clock, done, ask } = make();
+    for (let i = 0; i < 8; i++) ask('first');
+    done.length = 0;
+    for (let i = 0; i < 50; i++) ask('bad', 1, true);
+    for (let i = 0; i < 50; i++) ask('greedy');
+    ask('modest');
+    await clock.advance(2);
+    expect(done).toContain('modest');
+    expect(done).not.toContain('bad');
+    await clock.advance(2 * 20);
+    expect(done).toHaveLength(101);
+    expect(done.indexOf('bad')).toBe(51);
+  });
+
+  it('drop what waits when all is over', async () => {
+    const { clock, turns, done, ask } = make();
+    for (let i = 0; i < 20; i++) ask('flood');
+    turns.close();
+    await clock.advance(100);
+    expect(done).toHaveLength(8);
+    expect(clock.waiting).toBe(0);
+  });
+});
+
+describe('lines about strangers', () => {
+  const make = () => {
+    const clock = new VirtualClock();
+    const log: string[] = [];
+    return { clock, log, refusals: new Refusals(clock, (line) => log.push(line)) };
+  };
+
+  it('are one for each address and second, with a count', async () => {
+    const { clock, log, refusals } = make();
+    for (let i = 0; i < 1_000; i++) refusals.note('192.0.2.1', `refused ${i}`);
+    refusals.note('192.0.2.2', 'refused, once');
+    expect(log).toEqual(['refused 0', 'refused, once']);
+    await clock.advance(1_000);
+    expect(log.slice(2)).toEqual(['refused 999 (and 998 more like it within a second)']);
+    refusals.note('192.0.2.1', 'again');
+    refusals.note('192.0.2.1', 'and again');
+    await clock.advance(1_000);
+    expect(log.slice(3)).toEqual(['again', 'and again']);
+    expect(clock.waiting).toBe(0);
+  });
+
+  it('are a hundred and one in a second, from however many addresses', async () => {
+    const { clock, log, refusals } = make();
+    for (let i = 0; i < 10_000; i++) refusals.note(`10.0.${i >> 8}.${i & 255}`, 'refused');
+    expect(log).toHaveLength(101);
+    await clock.advance(1_000);
+    expect(log.slice(101)).toEqual(['refused (and 9898 more like it within a second)']);
+    refusals.note('10.0.0.1', 'refused');
+    refusals.close();
+    expect(clock.waiting).toBe(0);
+  });
+});
+
+describe('an address that has sent too many wrong passwords', () => {
+  it('is let in to be told so a tenth as often, and others as ever', () => {
+    let now = 0;
+    const visitors = new Visitors(
+      { maxWrongPasswords: 1, maxLinksPerSecond: 10 },
+      () => now,
+      () => {},
+    );
+    const tries = (count: number, from: string) => {
+      let taken = 0;
+      for (let i = 0; i < count; i++) {
+        const welcome = visitors.welcomes(from);
+        const link = `${from} ${now} ${i}`;
+        expect(visitors.enter(link, from)).toBe(welcome);
+        visitors.finished(link);
+        if (welcome) taken++;
+      }
+      return taken;
+    };
+    visitors.enter('wrong', '192.0.2.1');
+    expect(visitors.isSuspected('wrong')).toBe(false);
+    visitors.wrongPassword('wrong');
+    expect(visitors.isSuspected('wrong')).toBe(true);
+    expect(tries(100, '192.0.2.1')).toBe(9);
+    expect(tries(200, '192.0.2.2')).toBe(100);
+    now += 2_000;
+    expect(tries(100, '192.0.2.1')).toBe(2);
+    now += 60_000;
+    expect(tries(200, '192.0.2.1')).toBe(100);
+    visitors.finished('wrong');
+  });
+});
