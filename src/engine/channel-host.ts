@@ -41,7 +41,19 @@ export type ChannelState =
   | { readonly type: 'writable' }
   | { readonly type: 'ended' };
 
+/** What one channel's peer may ask of a server. */
+export interface ChannelLimits {
+  /**
+   * Control messages that are handled each second, after a burst of two fifths of that, or twenty times as many of data; the
+   * rest waits in the network. Default 500.
+   */
+  readonly maxMessagesPerSecond?: number | undefined;
+  /** Bytes that are written while the peer takes none, before it is hung up on. Default 16 MiB. */
+  readonly maxUnsentBytes?: number | undefined;
+}
+
 export interface ChannelServices {
+  readonly limits?: ChannelLimits;
   /** Answers what the chart asks of the guest or the application. */
   perform?(host: ChannelHost, question: string, input: any): Promise<unknown>;
 }
@@ -50,7 +62,7 @@ export interface ChannelServices {
 const mostHeld = 4 * 1024 * 1024;
 
 /** Bytes that may be written while the peer takes none: answers, news. More than that, and it is let go. */
-const mostOverdrawn = 16 * 1024 * 1024;
+const usualOverdraft = 16 * 1024 * 1024;
 
 /** Numbers of unknown messages that are counted, each with one line in the log. */
 const mostUnknown = 32;
@@ -122,6 +134,7 @@ export class ChannelHost implements Host {
       system,
       (error) => this.violate(error),
       () => this.afterReading(),
+      services.limits?.maxMessagesPerSecond,
     );
     actor.subscribe((snapshot: AnyMachineSnapshot) => {
       this.noteProgress(snapshot);
@@ -419,7 +432,7 @@ export class ChannelHost implements Host {
   /** Counts what is written to a peer that takes nothing; false when it is too much. */
   private mayDraw(pipe: Pipe, size: number): boolean {
     this.overdrawn = pipe.pending > highWater ? this.overdrawn + size : 0;
-    if (this.overdrawn <= mostOverdrawn) return true;
+    if (this.overdrawn <= (this.services.limits?.maxUnsentBytes ?? usualOverdraft)) return true;
     this.overdrawn = Number.NEGATIVE_INFINITY;
     this.inform({ type: 'plane.violation', reason: 'the peer does not take what it is sent' });
     return false;

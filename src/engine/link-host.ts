@@ -4,7 +4,7 @@
  */
 import type { AnyActorRef, AnyEventObject, AnyMachineSnapshot } from 'xstate';
 import type { Agreed, Destination, LinkCommand, LinkName } from '../../machines/contract.ts';
-import { addressParts } from '../protocol/address.ts';
+import { addressParts, addressWord } from '../protocol/address.ts';
 import { type Caps, CommonCap, hasCap, MainCap, withCap } from '../protocol/capabilities.ts';
 import { channelName } from '../protocol/index.ts';
 import { LinkErrorCode, linkErrorName, linkHeaderSize, linkMessSize, ticketSize } from '../protocol/link.ts';
@@ -38,8 +38,8 @@ export interface ServerLinkServices extends LinkServices {
   admits(password: string, link: LinkName): boolean;
   /** SPICE_LINK_ERR_NEED_SECURED and the like, before anything else is looked at. */
   policy(channel: string, secure: boolean, link: LinkName): number | undefined;
-  /** Does `run` when there is time for strangers; without it, all is done at once. */
-  inTurn?(link: LinkName, step: 'message' | 'ticket', run: () => void): void;
+  /** Does `run` when there is time for strangers; without it, all is done at once. A session's ticket is that of main. */
+  inTurn?(link: LinkName, step: 'message' | 'ticket' | 'session', run: () => void): void;
   /** For a log: one line. */
   refused?(link: LinkName, peer: string, line: string): void;
   /** The ticket was not good. */
@@ -345,7 +345,8 @@ export class ServerLinkHost extends LinkHost {
       return;
     }
     this.waits = true;
-    inTurn(this.link, expected === 'message' ? 'message' : 'ticket', () => {
+    const ticket = addressWord(this.channel) === 'main' ? 'session' : 'ticket';
+    inTurn(this.link, expected === 'message' ? 'message' : ticket, () => {
       this.waits = false;
       this.readOn();
     });

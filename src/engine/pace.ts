@@ -13,13 +13,12 @@ export interface Reading {
   readonly pipe: Pipe;
 }
 
-/**
- * What a client may have handled at once, and each second after that. A data message costs one; a control message, which costs
- * the charts of a session up to 50 µs, twenty. Nobody who sits before a screen comes near it.
- */
-const burst = 4_000;
-const eachSecond = 10_000;
+/** A data message costs one; a control message, which costs the charts of a session up to 50 µs, twenty. */
 export const cost = { data: 1, control: 20 } as const;
+/** Control messages that a client may have handled each second. Nobody who sits before a screen comes near it. */
+export const usualRate = 500;
+/** What it may have handled at once, in seconds of its rate. */
+const burstSeconds = 0.4;
 /** Milliseconds. */
 const breath = 20;
 
@@ -32,12 +31,17 @@ export class Pace {
   private readonly awaited = new Map<string, number>();
   private waiter: Waiter | undefined;
   private timer: unknown;
-  private left = burst;
+  private readonly eachSecond: number;
+  private readonly burst: number;
+  private left: number;
   private countedAt = 0;
 
-  /** `onFault`: what came while it waited breaks the rules. `onGone`: what came while it waited was handled. */
-  constructor(system: System, onFault: (error: unknown) => void, onGone: () => void) {
+  /** `rate`: control messages a second, or twenty times as many of data. `onFault`: what came while it waited breaks the rules. `onGone`: what came while it waited was handled. */
+  constructor(system: System, onFault: (error: unknown) => void, onGone: () => void, rate = usualRate) {
     this.system = system;
+    this.eachSecond = rate * cost.control;
+    this.burst = this.eachSecond * burstSeconds;
+    this.left = this.burst;
     this.onFault = onFault;
     this.onGone = onGone;
   }
@@ -49,7 +53,7 @@ export class Pace {
     this.awaited.clear();
     this.system.clock.clearTimeout(this.timer);
     this.timer = undefined;
-    this.left = burst;
+    this.left = this.burst;
     this.reading = reading;
   }
 
@@ -77,7 +81,7 @@ export class Pace {
   /** A client's message is handled. */
   count(spent: number): void {
     const now = this.system.clock.now();
-    this.left = Math.min(burst, this.left + ((now - this.countedAt) * eachSecond) / 1000) - spent;
+    this.left = Math.min(this.burst, this.left + ((now - this.countedAt) * this.eachSecond) / 1000) - spent;
     this.countedAt = now;
     if (this.left >= 0 || this.timer !== undefined) return;
     this.stop();

@@ -55,6 +55,8 @@ export interface SystemOptions {
   /** Goes on from what a journal came to, instead of `input`. */
   readonly revived?: Revived | undefined;
   readonly clock: Clock;
+  /** Milliseconds of delays that are not to be those of the charts, by their names. */
+  readonly delays?: Readonly<Record<string, number | undefined>> | undefined;
   readonly journal?: Journal | undefined;
   /** Called while the system is still being made: it is handed in. */
   readonly hostFor: (born: Born, system: System) => Host | undefined;
@@ -203,7 +205,12 @@ export class System {
           ? fromPromise(({ input, self, signal }) => this.perform(self as AnyActorRef, name, input, signal))
           : this.equip(logic as AnyStateMachine);
     }
-    return machine.provide({ actors } as never) as M;
+    const delays: Record<string, number> = {};
+    for (const name of Object.keys(machine.implementations.delays as Record<string, unknown>)) {
+      const ms = this.options.delays?.[name];
+      if (ms !== undefined) delays[name] = ms;
+    }
+    return machine.provide({ actors, delays } as never) as M;
   }
 
   private async perform(self: AnyActorRef, question: string, input: unknown, signal: AbortSignal): Promise<unknown> {

@@ -6,7 +6,7 @@ import { type Observable, Subject } from 'rxjs';
 import { type Destination, type Scheme, schemes } from '../../machines/contract.ts';
 import { type GuestFacts, type SupervisorNews, supervisor } from '../../machines/supervisor.ts';
 import { loadOpus, type Opus } from '../audio/opus.ts';
-import { ChannelHost } from '../engine/channel-host.ts';
+import { ChannelHost, type ChannelLimits } from '../engine/channel-host.ts';
 import { type Clock, calendarNow, randomNonce, randomUuid, wallClock } from '../engine/clock.ts';
 import { fromTheStart } from '../engine/early.ts';
 import { ServerLinkHost, type ServerLinkServices } from '../engine/link-host.ts';
@@ -35,7 +35,11 @@ import { Playback, Record } from './sound.ts';
 import { price, Turns } from './turns.ts';
 import { type VisitorLimits, Visitors } from './visitors.ts';
 
-export interface ServerOptions extends EncodingOptions, Omit<ListenOptions, 'onRefused' | 'admits'>, VisitorLimits {
+export interface ServerOptions
+  extends EncodingOptions,
+    Omit<ListenOptions, 'onRefused' | 'admits'>,
+    VisitorLimits,
+    ChannelLimits {
   /** What clients show as the guest's name. */
   readonly name?: string | undefined;
   readonly uuid?: string | undefined;
@@ -52,6 +56,10 @@ export interface ServerOptions extends EncodingOptions, Omit<ListenOptions, 'onR
   readonly playbackCompression?: boolean | undefined;
   /** Sessions at one time; the next client is refused. Default 1,000. */
   readonly mostSessions?: number | undefined;
+  /** Milliseconds that a link may take from its first byte to its ticket. Default 10,000. */
+  readonly linkMs?: number | undefined;
+  /** Milliseconds that a client which was linked ahead of its guest is kept. Default 30 minutes. */
+  readonly arrivalMs?: number | undefined;
   /**
    * Milliseconds that a session waits for a client which is lost without a goodbye, and which knows how to return. Such a
    * session counts among `mostSessions`. 0: none waits. Default 60,000.
@@ -178,6 +186,11 @@ export class Server implements Console, Spice {
       input: { offered, schemes: this.schemes, mostSessions: options.mostSessions ?? 1_000, returnMs },
       revived: taken?.revived,
       clock: this.clock,
+      delays: {
+        'link deadline': options.linkMs,
+        'arrival deadline': options.arrivalMs,
+        'migrate data deadline': options.arrivalMs,
+      },
       journal: options.journal,
       hostFor: (born, system) => this.hostFor(born, system),
       log: options.log ?? (() => {}),
@@ -363,6 +376,7 @@ export class Server implements Console, Spice {
     const part = chart.endsWith('/server') ? this.parts[chart.slice(0, chart.indexOf('/'))] : undefined;
     if (part === undefined) return undefined;
     const host = new ChannelHost(system, born, 'server', {
+      limits: this.options,
       perform: async (channel, question, input) => this.answer(channel, question, input),
     });
     this.hosts.add(host);

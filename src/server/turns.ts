@@ -4,14 +4,14 @@
  */
 import type { Clock } from '../engine/clock.ts';
 
-/** What one turn may cost: a link costs five in all, see `price`. */
+/** What one turn may cost, see `price`. */
 const mostUnits = 8;
 /** Milliseconds that one turn may take, and those that belong to others before the next. */
 const mostTime = 2;
 const others = 2;
 
-/** What the steps of a link cost, in units of about 0.2 ms. */
-export const price = { accept: 1, message: 1, ticket: 3 } as const;
+/** What the steps of a link cost, in units of about 0.2 ms; a main link begins a session, with all its charts. */
+export const price = { accept: 1, message: 1, ticket: 2, session: 8 } as const;
 
 interface Job {
   readonly cost: number;

@@ -3,11 +3,14 @@
  * counting work: `npm run bench -- abuse` tells what it comes to in milliseconds.
  */
 import { describe, expect, it } from 'vitest';
+import { Deframer } from '../../src/engine/deframe.ts';
+import { cost, Pace } from '../../src/engine/pace.ts';
 import { KeyStore, type TicketKey } from '../../src/server/keys.ts';
 import { Refusals } from '../../src/server/refusals.ts';
 import { price, Turns } from '../../src/server/turns.ts';
 import { Visitors } from '../../src/server/visitors.ts';
-import { encryptTicket } from '../support/raw-client.ts';
+import { freeServer } from '../fuzz/servers.ts';
+import { encryptTicket, linkMessage } from '../support/raw-client.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 
 describe('keys', () => {
@@ -135,10 +138,16 @@ describe('turns', () => {
 
   it('count what a step costs', async () => {
     const { clock, done, ask } = make();
-    for (let i = 0; i < 9; i++) ask('flood', price.ticket);
-    expect(done).toHaveLength(3);
+    for (let i = 0; i < 8; i++) ask('flood', price.ticket);
+    expect(done).toHaveLength(4);
     await clock.advance(2);
-    expect(done).toHaveLength(6);
+    expect(done).toHaveLength(8);
+    done.length = 0;
+    for (let i = 0; i < 3; i++) ask('sessions', price.session);
+    for (let turn = 1; turn <= 3; turn++) {
+      await clock.advance(2);
+      expect(done).toHaveLength(turn);
+    }
   });
 
   it('stop when the time is up, whatever was counted', async () => {
@@ -249,5 +258,85 @@ describe('an address that has sent too many wrong passwords', () => {
     now += 60_000;
     expect(tries(200, '192.0.2.1')).toBe(100);
     visitors.finished('wrong');
+  });
+});
+
+describe('a flood of messages', () => {
+  /** How many of 100,000 are handled at once, and in the second after that. */
+  async function flood(spent: number, rate?: number) {
+    const clock = new VirtualClock();
+    const pace = new Pace(
+      { clock, waiters: new Set(), progress: new Map() } as never,
+      (error) => {
+        throw error;
+      },
+      () => {},
+      rate,
+    );
+    let handled = 0;
+    const deframer = new Deframer(true, 16, () => {
+      handled++;
+      pace.count(spent);
+    });
+    pace.begin({ deframer, pipe: { pause() {}, resume() {} } as never });
+    deframer.push(new Uint8Array(6 * 100_000));
+    const atOnce = handled;
+    await clock.advance(1_000);
+    return { atOnce, after: handled - atOnce };
+  }
+
+  it('is handled so fast and no faster', async () => {
+    const control = await flood(cost.control);
+    expect(control.atOnce).toBe(201);
+    expect(control.after).toBeGreaterThan(450);
+    expect(control.after).toBeLessThanOrEqual(501);
+    const data = await flood(cost.data);
+    expect(data.atOnce).toBe(4_001);
+    expect(data.after).toBeLessThanOrEqual(10_001);
+    expect((await flood(cost.control, 50)).after).toBeLessThanOrEqual(51);
+  });
+});
+
+describe('a message of 4 GiB', () => {
+  it.each([true, false])('is refused by its header, mini or not (%s), and nothing is kept for it', (mini) => {
+    const deframer = new Deframer(mini, 1_000_000, () => {
+      throw new Error('there is no message');
+    });
+    const header = new Uint8Array(mini ? 6 : 18);
+    new DataView(header.buffer).setUint32(mini ? 2 : 10, 0xffffffff, true);
+    expect(() => deframer.push(header)).toThrow(
+      'a message of 4294967295 bytes, longer than the 1000000 that are taken',
+    );
+    expect((deframer as unknown as { body: unknown }).body).toBeNull();
+  });
+
+  it('that is allowed takes room only as it comes', () => {
+    const deframer = new Deframer(true, 64 * 1024 * 1024, () => {});
+    const header = new Uint8Array(6);
+    new DataView(header.buffer).setUint32(2, 64 * 1024 * 1024, true);
+    deframer.push(header);
+    deframer.push(new Uint8Array(1_000));
+    expect((deframer as unknown as { body: Uint8Array }).body.length).toBe(65_536);
+  });
+});
+
+describe('links that are not finished', () => {
+  it.each([
+    ['as long as it says', { linkMs: 700 }, 700],
+    ['ten seconds', {}, 10_000],
+  ])('are kept %s, a byte a minute or nothing', async (_, options, ms) => {
+    const { server, clock, dial } = freeServer(options);
+    const before = server.system.population;
+    const silent = dial();
+    const slow = dial();
+    slow.write(linkMessage().subarray(0, 1));
+    await clock.advance(ms - 1);
+    slow.write(linkMessage().subarray(1, 2));
+    await clock.advance(0);
+    expect(server.system.population).toBe(before + 2);
+    await clock.advance(2);
+    expect(server.system.population).toBe(before);
+    expect([silent.closed, slow.closed]).toEqual([true, true]);
+    await server.close();
   });
 });
