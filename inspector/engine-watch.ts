@@ -8,7 +8,7 @@ import type { Side } from '../src/protocol/channel.ts';
 import { definitionOf, type MachineLike } from './chart-definition.ts';
 import { type ChartGraph, chartGraph } from './chart-graph.ts';
 import { activeStates, readValue } from './chart-state.ts';
-import type { HandoverRecord, Party } from './feed.ts';
+import type { HandoverRecord, Party, ReconnectRecord } from './feed.ts';
 import type { Hub } from './hub.ts';
 import type { MessageTap } from './message-tap.ts';
 import type { RawSnapshot } from './roster.ts';
@@ -21,6 +21,9 @@ interface TypedEvent {
 
 /** An event as a chart reports it: the news of a hand-over, and the client's measurements with them. */
 export type HandoverNews = Omit<HandoverRecord, 'seq' | 'at' | 'actor' | 'kind'>;
+
+/** News of a client that looks for its server. */
+type ReconnectNews = Omit<ReconnectRecord, 'seq' | 'at' | 'actor' | 'kind'>;
 
 export class EngineWatch {
   readonly party: string;
@@ -78,6 +81,7 @@ export class EngineWatch {
     this.hub.record({ kind: 'command', actor: path, type, at: this.at(), detail });
     const { news } = command as { news?: { event?: string } };
     if (type === 'report' && news?.event === 'handover') this.handover(path, news as unknown as HandoverNews);
+    if (type === 'report' && news?.event === 'reconnect') this.reconnect(path, news as unknown as ReconnectNews);
   }
 
   /** A chart has ended. Where it ended may be told before or after. */
@@ -156,6 +160,18 @@ export class EngineWatch {
     });
   }
 
+  private reconnect(actor: string, news: ReconnectNews): void {
+    const { phase, try: n, tries, inMs, reason, returned } = news;
+    this.hub.record({
+      ...{ kind: 'reconnect', actor, at: this.at(), phase },
+      ...(n === undefined ? {} : { try: n }),
+      ...(tries === undefined ? {} : { tries }),
+      ...(inMs === undefined ? {} : { inMs }),
+      ...(reason === undefined ? {} : { reason }),
+      ...(returned === undefined ? {} : { returned }),
+    });
+  }
+
   /** Entering a state sets its deadlines, leaving it stops them: charts have no other timers. */
   private deadlines(actor: string, raw: RawSnapshot, on: string): void {
     const timed = timedChart(this.charts.get(actor));
@@ -168,14 +184,29 @@ export class EngineWatch {
       const was = before?.has(state) ?? false;
       const timer = { kind: 'timer', actor, name, at } as const;
       if (was && !now.has(state)) this.hub.record({ ...timer, state: on === event ? 'fired' : 'stopped' });
-      else if (!was && now.has(state)) this.hub.record({ ...timer, state: 'set', dueAt: at + delay });
+      else if (!was && now.has(state)) {
+        const ms = delayIn(delay, raw.context);
+        if (ms !== undefined) this.hub.record({ ...timer, state: 'set', dueAt: at + ms });
+      }
     }
   }
 }
 
 interface Timed {
   readonly graph: ChartGraph;
-  readonly deadlines: readonly { state: string; name: string; event: string; delay: number }[];
+  readonly deadlines: readonly { state: string; name: string; event: string; delay: Delay }[];
+}
+/** Milliseconds; or worked out from a chart's context. */
+type Delay = number | ((args: { context: unknown }) => unknown);
+
+/** Undefined where it cannot be worked out. */
+function delayIn(delay: Delay, context: unknown): number | undefined {
+  try {
+    const ms = Number(typeof delay === 'function' ? delay({ context }) : delay);
+    return Number.isFinite(ms) ? ms : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 const timedCharts = new Map<string, Timed | undefined>();
@@ -191,8 +222,9 @@ function timedChart(chart: string | undefined): Timed | undefined {
   const deadlines = graph.transitions.flatMap((t) => {
     if (t.trigger.on !== 'after') return [];
     const { delay: name } = t.trigger;
-    const delay = Number(machine.implementations.delays[name] ?? name);
-    return Number.isFinite(delay) ? [{ state: t.source, name, event: t.event, delay }] : [];
+    const known = machine.implementations.delays[name] ?? name;
+    const delay = typeof known === 'function' ? (known as Delay) : Number(known);
+    return Number.isNaN(delay) ? [] : [{ state: t.source, name, event: t.event, delay }];
   });
   const timed = deadlines.length === 0 ? undefined : { graph, deadlines };
   timedCharts.set(chart, timed);

@@ -110,6 +110,21 @@ export interface TimerRecord extends Base {
   /** When it runs out; for `set` only. */
   readonly dueAt?: number;
 }
+/** News of a client that has lost its server and looks for it. */
+export interface ReconnectRecord extends Base {
+  readonly kind: 'reconnect';
+  readonly phase: ReconnectPhase;
+  /** Counts from 1, and how many there may be. */
+  readonly try?: number;
+  readonly tries?: number;
+  /** Milliseconds until it is tried. */
+  readonly inMs?: number;
+  readonly reason?: string;
+  /** It is back with the session that it had. */
+  readonly returned?: boolean;
+}
+export const reconnectPhases = ['waiting', 'session lost', 'back', 'given up'] as const;
+export type ReconnectPhase = (typeof reconnectPhases)[number];
 /** A line for people. */
 export interface LogRecord extends Base {
   readonly kind: 'log';
@@ -121,6 +136,7 @@ export type FeedRecord =
   | CommandRecord
   | SnapshotRecord
   | HandoverRecord
+  | ReconnectRecord
   | TimerRecord
   | LogRecord;
 

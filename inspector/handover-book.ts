@@ -23,6 +23,7 @@ import {
   newHandOver,
   type Outcome,
 } from './handover.ts';
+import { LossBook } from './loss-book.ts';
 
 /** Milliseconds after its end in which messages still belong to a hand-over, and before its begin. */
 const settle = 400;
@@ -41,6 +42,14 @@ export class HandoverBook {
   /** When each client heard each server last on each channel: the source may say nothing more once a move has begun. */
   private readonly lastHeard = new Map<string, Map<string, number>>();
   private count = 0;
+  private readonly losses = new LossBook({
+    open: () => this.open.filter((one) => one.kind === 'loss'),
+    begin: ({ at, seq }) => this.begin(at, seq, 'reconnection', 'loss'),
+    end: (move, outcome, at) => this.end(move, outcome, at),
+    chartOf: (actor) => this.actors.get(actor)?.chart,
+    connectionOf: (actor) => this.connections.get(actor),
+    addressOf: (party) => this.parties.get(party)?.addresses[0],
+  });
 
   party(party: Party): void {
     this.parties.set(party.id, party);
@@ -70,6 +79,9 @@ export class HandoverBook {
       case 'snapshot':
         this.snapshot(record);
         break;
+      case 'reconnect':
+        this.losses.news(record);
+        break;
       case 'timer':
         for (const move of this.open) this.timer(move, record);
         break;
@@ -85,7 +97,9 @@ export class HandoverBook {
   private news(record: HandoverRecord): void {
     const client = partyOf(record.actor);
     if (record.gapMs !== undefined && this.measured(record, client)) return;
-    let move = this.open.findLast((m) => m.lanes.client.party === client && m.outcome !== 'replaced');
+    let move = this.open.findLast(
+      (m) => m.kind === 'move' && m.lanes.client.party === client && m.outcome !== 'replaced',
+    );
     if (record.phase === 'begun' || move === undefined) {
       if (move?.outcome === 'under way' && move.told) this.end(move, 'replaced', record.at);
       move = this.begun(record);
@@ -105,7 +119,7 @@ export class HandoverBook {
 
   /** A switch is told twice: when it is done, and with its gap when the client has measured it. */
   private measured(record: HandoverRecord, client: string): boolean {
-    const switched = this.list.findLast((m) => m.lanes.client.party === client);
+    const switched = this.list.findLast((m) => m.kind === 'move' && m.lanes.client.party === client);
     if (switched?.outcome !== 'switched' || switched.gapMs !== undefined) return false;
     this.touch(switched, record);
     this.gaps(switched, record);
@@ -144,13 +158,14 @@ export class HandoverBook {
   /** Whether what charts have shown so far is what this client tells of now. */
   private isTheSame(move: HandOver, client: string, connection: number | undefined, record: HandoverRecord): boolean {
     const { lanes } = move;
+    if (move.kind === 'loss') return false;
     if (lanes.client.party !== undefined) return lanes.client.party === client;
     if (!this.agree(connection, move)) return false;
     return this.serves(lanes.source.party, record.from) || this.serves(lanes.target.party, record.to);
   }
 
-  private begin(at: number, seq: number, scheme: string): HandOver {
-    const move = newHandOver(++this.count, at, seq, scheme);
+  private begin(at: number, seq: number, scheme: string, kind: HandOver['kind'] = 'move'): HandOver {
+    const move = newHandOver(++this.count, at, seq, scheme, kind);
     this.list.push(move);
     const oldest = this.list.length > mostHandovers ? this.list.shift() : undefined;
     if (oldest !== undefined) this.open = this.open.filter((one) => one !== oldest);
@@ -193,6 +208,7 @@ export class HandoverBook {
   private snapshot(record: SnapshotRecord): void {
     const connection = numberIn(record.context, 'connectionId');
     if (connection !== undefined) this.connections.set(record.actor, connection);
+    this.losses.snapshot(record);
     const role = roleOf(this.actors.get(record.actor)?.chart);
     if (role === undefined) return;
     const move = this.moveOf(record, role);
@@ -218,7 +234,7 @@ export class HandoverBook {
     const connection = this.connections.get(session) ?? numberIn(record.context, 'connectionId');
     const fits = (m: HandOver) => {
       const lane = m.lanes[role];
-      if (lane.supervisor !== undefined || !this.agree(connection, m)) return false;
+      if (m.kind === 'loss' || lane.supervisor !== undefined || !this.agree(connection, m)) return false;
       if (lane.party !== undefined) return lane.party === party;
       if (role === 'client') return this.serves(m.lanes.source.party, addressIn(record.context, 'from'));
       return lane.address === undefined || this.serves(party, lane.address);

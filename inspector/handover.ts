@@ -5,6 +5,10 @@ import type { WireRecord } from './feed.ts';
 export type LaneName = 'source' | 'client' | 'target';
 export const laneNames = ['source', 'client', 'target'] as const;
 
+/** The lanes that something has, from top to bottom. */
+export const lanesOf = ({ kind }: Pick<HandOver, 'kind'>): readonly LaneName[] =>
+  kind === 'loss' ? ['source', 'client'] : laneNames;
+
 /** What a lane's supervisor was doing, for a time. */
 export interface Span {
   readonly from: number;
@@ -49,10 +53,15 @@ export interface ChannelMove {
   gapMs: number | undefined;
 }
 
-export type Outcome = 'under way' | 'switched' | 'cancelled' | 'failed' | 'replaced';
+export type Outcome = 'under way' | 'switched' | 'cancelled' | 'failed' | 'replaced' | 'returned';
 
+/**
+ * A move of a guest with its clients; or a `loss`, in which a client looks for the server that it has lost, who then has the
+ * source's lane.
+ */
 export interface HandOver {
   readonly id: string;
+  readonly kind: 'move' | 'loss';
   /** Counts the hand-overs of the feed from 1. */
   readonly number: number;
   readonly lanes: Readonly<Record<LaneName, Lane>>;
@@ -74,11 +83,19 @@ export interface HandOver {
   gapMs: number | undefined;
   readonly channels: Map<string, ChannelMove>;
   readonly deadlines: Deadline[];
+  /** Of a loss: the try that is next or was the last, how many there may be, and whether the session was had back. */
+  tries: { count: number; most: number | undefined; nextAt: number | undefined; returned: boolean | undefined };
   readonly wires: WireRecord[];
   lastSeq: number;
 }
 
-export function newHandOver(number: number, at: number, seq: number, scheme: string): HandOver {
+export function newHandOver(
+  number: number,
+  at: number,
+  seq: number,
+  scheme: string,
+  kind: HandOver['kind'] = 'move',
+): HandOver {
   const lane = (): Lane => ({
     party: undefined,
     session: undefined,
@@ -88,6 +105,7 @@ export function newHandOver(number: number, at: number, seq: number, scheme: str
   });
   return {
     id: `handover-${seq}`,
+    kind,
     number,
     lanes: { source: lane(), client: lane(), target: lane() },
     announced: scheme,
@@ -104,6 +122,7 @@ export function newHandOver(number: number, at: number, seq: number, scheme: str
     gapMs: undefined,
     channels: new Map(),
     deadlines: [],
+    tries: { count: 0, most: undefined, nextAt: undefined, returned: undefined },
     wires: [],
     lastSeq: seq,
   };

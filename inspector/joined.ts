@@ -6,7 +6,7 @@ import type { ChartDefinition } from './chart-definition.ts';
 import { readValue } from './chart-state.ts';
 import type { Detail } from './detail.ts';
 import type { ActorInfo, Count, FeedInput, FromPage, Party, Picture, Skipped, ToPage } from './feed.ts';
-import { feedVersion, readPicture } from './feed.ts';
+import { feedVersion, readPicture, reconnectPhases } from './feed.ts';
 import type { Hub } from './hub.ts';
 
 /** Pictures are asked for while somebody looks at them, and for this long after. */
@@ -261,6 +261,18 @@ function readRecord(
         ...(isObject(r.gaps)
           ? { gaps: Object.fromEntries(Object.entries(r.gaps).filter((e): e is [string, number] => isNumber(e[1]))) }
           : {}),
+      };
+    }
+    case 'reconnect': {
+      const phase = reconnectPhases.find((one) => one === r.phase);
+      if (phase === undefined) return undefined;
+      return {
+        ...{ kind: 'reconnect', actor, at, phase },
+        ...(isNumber(r.try) ? { try: r.try } : {}),
+        ...(isNumber(r.tries) ? { tries: r.tries } : {}),
+        ...(isNumber(r.inMs) ? { inMs: r.inMs } : {}),
+        ...(isText(r.reason) ? { reason: r.reason } : {}),
+        ...(typeof r.returned === 'boolean' ? { returned: r.returned } : {}),
       };
     }
     case 'timer': {

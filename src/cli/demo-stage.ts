@@ -9,6 +9,7 @@ import { wallClock } from '../engine/clock.ts';
 import type { Journals } from '../open-journal.ts';
 import { createServer, type Server } from '../server/server.ts';
 import { createTestCard, type TestCard } from '../sources/test-card.ts';
+import type { Pipe } from '../transport/pipe.ts';
 import { dialTcp } from '../transport/tcp.ts';
 
 export interface House {
@@ -31,6 +32,8 @@ export class Stage {
   private readonly log: (line: string) => void;
   private readonly journals: Journals | undefined;
   private clients = 0;
+  /** The newest connections of clients. */
+  private pipes: Pipe[] = [];
 
   private constructor(houses: readonly [House, House], log: (line: string) => void, journals: Journals | undefined) {
     this.houses = houses;
@@ -68,7 +71,9 @@ export class Stage {
       schemes,
       dial: async (destination, _secure, signal) => {
         if (this.linkDelay > 0) await new Promise((resolve) => setTimeout(resolve, this.linkDelay));
-        return dialTcp(destination, { signal });
+        const pipe = await dialTcp(destination, { signal });
+        this.pipes = [...this.pipes.slice(-20), pipe];
+        return pipe;
       },
       log: (line) => this.log(`client: ${line}`),
     });
@@ -83,6 +88,11 @@ export class Stage {
     to.server.guestArrived();
     to.card.run();
     this.home = to;
+  }
+
+  /** Breaks every connection of the client without a word, as a network does. */
+  cut(): void {
+    for (const pipe of this.pipes.splice(0)) pipe.abort();
   }
 
   async close(): Promise<void> {

@@ -19,6 +19,8 @@ export class Wishes {
   giveUp: Promise<void>;
   /** The guest is on its way, or a move to nowhere is. */
   moving = false;
+  /** Something was broken on purpose: what goes wrong now is nobody's fault. */
+  meddled = false;
   private wish: Wish | undefined;
   private wake = () => {};
   private stop = () => {};
@@ -55,7 +57,14 @@ export class Wishes {
         if (fault === undefined) throw new UsageError(`a target can be one that ${faults.join(' or ')}`);
         this.make(async (on, viewer, journey) => misled(on, await viewer.for(), `target ${fault}`, fault, journey));
       },
-      drop: ({ channel }) => stage.home.server.dropChannel(channel ?? '', 'dropped from the inspector'),
+      drop: ({ channel }) => {
+        this.meddled = true;
+        stage.home.server.dropChannel(channel ?? '', 'dropped from the inspector');
+      },
+      cut: () => {
+        this.meddled = true;
+        stage.cut();
+      },
       delay: ({ ms }) => {
         stage.linkDelay = milliseconds(ms);
       },
@@ -82,6 +91,7 @@ export class Wishes {
           harsh: true,
           fields: [{ name: 'channel', choices: channels, value: 'display:0' }],
         },
+        { name: 'cut', title: 'Cut every connection', harsh: true },
         {
           name: 'delay',
           title: 'Delay links',

@@ -138,7 +138,7 @@ async function backAndForth(
     const act = await (wish ?? turns[turn++ % turns.length]!)(stage, viewer, journey);
     wishes.moving = false;
     tell(act);
-    if (!act.ok && wish === undefined) return 1;
+    if (!act.ok && wish === undefined && !wishes.meddled) return 1;
   }
   return 0;
 }

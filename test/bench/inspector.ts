@@ -93,12 +93,22 @@ async function draw(server: Server, forSeconds: number): Promise<void> {
   }
 }
 
-/** Another process that reads the feed as a page does, so that what reading costs is not counted here. */
+/**
+ * Another process that reads the feed as a page does, asks for older records and for the pictures too, so that what reading
+ * costs is not counted here.
+ */
 async function openPage(port: number): Promise<ChildProcess> {
   const script = `
     const ws = new (require('ws').WebSocket)('ws://127.0.0.1:${port}/feed');
-    ws.on('message', () => {});
-    ws.on('open', () => console.log('open'));
+    const say = (message) => ws.send(JSON.stringify(message));
+    ws.on('message', (data, binary) => {
+      if (binary) return;
+      const message = JSON.parse(String(data));
+      if (message.t === 'hello') say({ t: 'older', before: message.since });
+      if (message.t === 'hello') say({ t: 'pictures', on: true });
+      if (message.t === 'hello') console.log('open');
+      if (message.t === 'older' && !message.end) say({ t: 'older', before: message.records[0].seq });
+    });
   `;
   const child = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
   await new Promise<void>((resolve, reject) => {

@@ -136,6 +136,61 @@ test('servers alone: the charts of the source tell how it went', () => {
   expect(list[0]!.lanes.target.spans.map((s) => s.label)).toEqual(['parked', 'arrived']);
 });
 
+test('a client that loses its server: its tries, the session that waits, and its return', () => {
+  const hub = new Hub({ charts });
+  hub.party({ id: 'server-1', side: 'server', name: 's', addresses: ['127.0.0.1:5900'] });
+  hub.party({ id: 'client-1', side: 'client', name: 'c', addresses: [] });
+  const session = 'server-1/session:1';
+  hub.actor(session, 'session/server', 0);
+  hub.actor('client-1', 'session/client', 0);
+  const at = (ms: number) => 1_000 + ms;
+  const context = { connectionId: 7 };
+  hub.snapshot(session, { value: { serving: { up: 'staying' } }, context }, 'x', at(0));
+  hub.snapshot('client-1', { value: { up: { staying: 'settled' } }, context }, 'x', at(0));
+  const news = (ms: number, phase: 'waiting' | 'back' | 'given up', more: object) =>
+    hub.record({ kind: 'reconnect', actor: 'client-1', at: at(ms), phase, ...more });
+  hub.snapshot(session, { value: 'awaiting return', context }, 'channel.down', at(5));
+  hub.record({ kind: 'timer', actor: session, at: at(5), name: 'return deadline', state: 'set', dueAt: at(60_005) });
+  hub.snapshot('client-1', { value: { reconnecting: 'drawing' }, context }, 'channel.down', at(10));
+  news(11, 'waiting', { try: 1, tries: 10, inMs: 700, reason: 'the network failed' });
+  hub.snapshot('client-1', { value: { reconnecting: 'waiting' }, context }, 'x', at(11));
+  const bookOf = () => {
+    const { parties, actors, records } = hub.hello();
+    const book = new HandoverBook();
+    for (const party of parties) book.party(party);
+    for (const actor of actors) book.actor(actor);
+    for (const record of records) book.add(record);
+    return book.list;
+  };
+  expect(bookOf()).toMatchObject([
+    {
+      kind: 'loss',
+      outcome: 'under way',
+      reason: 'the network failed',
+      tries: { count: 1, most: 10, nextAt: at(711) },
+    },
+  ]);
+  hub.snapshot('client-1', { value: { reconnecting: 'linking main' }, context }, 'x', at(711));
+  hub.record({ kind: 'timer', actor: session, at: at(730), name: 'return deadline', state: 'stopped' });
+  hub.snapshot(session, { value: { serving: { up: 'staying' } }, context }, 'session.linked', at(730));
+  news(740, 'back', { try: 1, returned: true });
+  hub.snapshot('client-1', { value: { up: { staying: 'settled' } }, context }, 'msg.init', at(741));
+  // What it does later is none of it; another loss is another entry.
+  hub.snapshot('client-1', { value: { up: { staying: 'settling' } }, context }, 'x', at(800));
+  hub.snapshot('client-1', { value: { reconnecting: 'waiting' }, context }, 'channel.down', at(9_000));
+  news(9_500, 'given up', { try: 10, reason: 'nobody there' });
+  hub.snapshot('client-1', { value: 'closed', context }, 'x', at(9_501));
+  const [first, second, ...more] = bookOf();
+  expect(more).toEqual([]);
+  expect(first).toMatchObject({ outcome: 'returned', endedAt: at(740), tries: { count: 1, returned: true } });
+  expect(first!.lanes.client.spans.map((span) => span.label)).toEqual(['drawing', 'waiting', 'linking main', 'back']);
+  expect(first!.lanes.source).toMatchObject({ session, address: '127.0.0.1:5900' });
+  expect(first!.lanes.source.spans.map((span) => span.label)).toEqual(['awaiting return', 'back']);
+  expect(first!.deadlines).toMatchObject([{ lane: 'source', name: 'return deadline', to: at(730), ran: false }]);
+  expect(second).toMatchObject({ outcome: 'failed', reason: 'nobody there', tries: { count: 10 } });
+  hub.close();
+});
+
 test('a second announcement replaces the first', () => {
   const book = new HandoverBook();
   book.party({ id: 'client-1', side: 'client', name: 'c', addresses: [] });

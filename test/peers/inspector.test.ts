@@ -323,7 +323,9 @@ describe('the main job', () => {
     const seconds = Number(process.env.SUMAC_WATCH_SECONDS ?? 0);
     const many = seconds > 0 ? 5 : 6;
     const inspector = await served(hubOf());
-    const page = await opened(inspector);
+    // Tall enough for every row of the list.
+    const viewport = { width: 1280, height: 2_400 };
+    const page = await opened(inspector, { viewport });
     const { acts, end } = demo(
       '--every',
       seconds > 0 ? '3s' : '1s',
@@ -341,7 +343,7 @@ describe('the main job', () => {
     await end();
     const again = running('inspect', place);
     await soon(again.url, { timeout: 30_000 }).not.toBe('');
-    const journal = await (await browser.newContext({ viewport: { width: 1280, height: 720 } })).newPage();
+    const journal = await (await browser.newContext({ viewport })).newPage();
     open.push({ close: () => journal.context().close() });
     await journal.goto(again.url());
     await journal.locator('.handover-row').first().waitFor();
@@ -351,6 +353,7 @@ describe('the main job', () => {
     // Source, target and client are seen as they were then.
     await soon(() => journal.locator('.lane-head .picture:not(.empty)').count()).toBeGreaterThan(1);
     await soon(() => journal.locator('.time-bar .picture:not(.empty)').count()).toBe(1);
+    await journal.setViewportSize({ width: 1280, height: 720 });
     await shot(journal, 'main-job-from-its-journal');
   });
 
@@ -409,6 +412,43 @@ describe('the main job', () => {
     await page.keyboard.press('3');
     await page.getByLabel('Name or actor').fill('channel.up');
     await page.locator('.record', { hasText: 'display:0' }).first().waitFor();
+  });
+
+  test('a connection that is cut by the button is looked for in sight, and so is the return', async () => {
+    const { url } = demo('--every', '60s', '--inspect', '0');
+    await soon(url, { timeout: 20_000 }).not.toBe('');
+    const page = await (await browser.newContext({ viewport: { width: 1280, height: 720 } })).newPage();
+    open.push({ close: () => page.context().close() });
+    await page.goto(url());
+    await page.getByText('No hand-over yet').waitFor();
+    await page.locator('.present .picture:not(.empty)').nth(2).waitFor();
+    await page.getByRole('button', { name: 'Controls' }).click();
+    await page.locator('[data-control=cut]').click();
+    await page.locator('dialog[open] .primary').click();
+    await page.locator('.badge.under-way').waitFor();
+    await soon(() => page.locator('.headline').innerText()).toMatch(
+      /connection lost\s+The client lost its server .* ago/,
+    );
+    await page.locator('.badge.returned').waitFor();
+    expect(await page.locator('.headline p').innerText()).toMatch(
+      /^The client was back .*, after 1 try, with the session/,
+    );
+    expect(await texts(page, '.lane-name')).toEqual(['SERVER', 'CLIENT']);
+    const bars = (await page.locator('.span title').allTextContents()).map((title) => title.replace(/,.*/, ''));
+    for (const bar of [
+      'source: awaiting return',
+      'source: back',
+      'client: waiting',
+      'client: linking main',
+      'client: back',
+    ])
+      expect(bars).toContain(bar);
+    const deadlines = (await page.locator('.deadline title').allTextContents()).map((title) =>
+      title.replace(/:.*/, ''),
+    );
+    for (const name of ['return deadline', 'retry delay', 'reconnect deadline']) expect(deadlines).toContain(name);
+    expect((await rows(page))[0]).toMatch(/connection lost back/);
+    await shot(page, 'connection-lost');
   });
 });
 

@@ -7,7 +7,8 @@ export const channelRowHeight = 16;
 
 /** The channels of a hand-over: main first, then by name. */
 export const channelsIn = (move: HandOver): ChannelMove[] =>
-  [...move.channels.values()].sort(
+  // A client that looks for its server has none.
+  (move.kind === 'loss' ? [] : [...move.channels.values()]).sort(
     (a, b) => Number(b.channel === 'main:0') - Number(a.channel === 'main:0') || a.channel.localeCompare(b.channel),
   );
 

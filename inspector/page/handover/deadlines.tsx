@@ -15,7 +15,7 @@ export interface DeadlinesProps {
 }
 
 const charWidth = 5.9;
-const rowHeight = 12;
+const rowHeight = 14;
 
 export function Deadlines({ move, lane, y, axis, now, moment }: DeadlinesProps) {
   const end = axis.at(axis.width);
@@ -31,10 +31,12 @@ export function Deadlines({ move, lane, y, axis, now, moment }: DeadlinesProps) 
           const x1 = axis.x(deadline.from);
           const x2 = Math.max(x1 + 2, axis.x(Math.min(stop, end)));
           const left = deadline.dueAt - stop;
+          // A delay is there to run out.
+          const ran = deadline.ran && !deadline.name.endsWith('delay');
           const runs = seen !== undefined && seen >= deadline.from && seen < (deadline.to ?? Number.POSITIVE_INFINITY);
           const words = runs
             ? `${deadline.name}: ${duration(deadline.dueAt - seen)} left`
-            : deadline.ran
+            : ran
               ? `${deadline.name} ran out`
               : deadline.name;
           const width = words.length * charWidth;
@@ -50,7 +52,7 @@ export function Deadlines({ move, lane, y, axis, now, moment }: DeadlinesProps) 
             told.set(words, begins + width);
           }
           return (
-            <g key={`${deadline.from} ${deadline.name}`} class={`deadline ${deadline.ran ? 'ran' : ''}`}>
+            <g key={`${deadline.from} ${deadline.name}`} class={`deadline ${ran ? 'ran' : ''}`}>
               <title>{`${deadline.name}: ${duration(deadline.dueAt - deadline.from)}, ${deadline.ran ? 'ran out' : `${duration(left)} left`}`}</title>
               <line x1={x1} x2={x2} y1={y + row * rowHeight} y2={y + row * rowHeight} />
               <circle cx={x2} cy={y + row * rowHeight} r={2.5} />

@@ -6,7 +6,7 @@ import { usePage } from '../context.ts';
 import { clock, duration } from '../format.ts';
 import { VirtualList } from '../virtual-list.tsx';
 import { SchemeSign } from './scheme-sign.tsx';
-import { laneTitle, outcomeSigns, outcomeWords } from './words.ts';
+import { laneTitle, outcomeSigns, outcomeWords, schemeWords } from './words.ts';
 
 export function HandoverList({ shown }: { readonly shown: HandOver }) {
   const { store, state } = usePage();
@@ -45,7 +45,7 @@ export function HandoverList({ shown }: { readonly shown: HandOver }) {
                 {outcomeSigns[move.outcome]}
               </span>
               <span class="scheme">
-                <SchemeSign scheme={move.scheme} /> {move.scheme || 'hand-over'}
+                <SchemeSign scheme={move.scheme} /> {schemeWords(move)}
               </span>
               <span class="result">
                 {move.outcome === 'switched' && gap !== undefined
@@ -53,7 +53,9 @@ export function HandoverList({ shown }: { readonly shown: HandOver }) {
                   : outcomeWords[move.outcome]}
               </span>
               <span class="route">
-                {laneTitle(store, move, 'source')} → {laneTitle(store, move, 'target')}
+                {move.kind === 'loss'
+                  ? `${laneTitle(store, move, 'client')} ⇠ ${laneTitle(store, move, 'source')}`
+                  : `${laneTitle(store, move, 'source')} → ${laneTitle(store, move, 'target')}`}
               </span>
               <span class="when">{clock(move.beganAt).slice(0, 8)}</span>
             </div>

@@ -7,7 +7,7 @@ import { LanePicture } from './lane-picture.tsx';
 import { SchemeSign } from './scheme-sign.tsx';
 import { Sequence } from './sequence.tsx';
 import { Timeline } from './timeline.tsx';
-import { outcomeSigns, outcomeWords, sentence } from './words.ts';
+import { outcomeSigns, outcomeWords, schemeWords, sentence } from './words.ts';
 
 export function HandoverView() {
   const { state } = usePage();
@@ -24,7 +24,7 @@ export function HandoverView() {
             {outcomeSigns[move.outcome]} {outcomeWords[move.outcome]}
           </span>
           <h2>
-            <SchemeSign scheme={move.scheme} /> {move.scheme || 'hand-over'}
+            <SchemeSign scheme={move.scheme} /> {schemeWords(move)}
             {retold && <span class="quiet"> (announced as {move.announced})</span>}
           </h2>
           <p>{sentence(move, state.at)}</p>
@@ -33,7 +33,7 @@ export function HandoverView() {
         <Sequence move={move} />
       </section>
       <span class="hidden" role="status">
-        Hand-over {move.number}, {move.scheme}: {outcomeWords[move.outcome]}
+        Hand-over {move.number}, {schemeWords(move)}: {outcomeWords[move.outcome]}
         {move.endedAt !== undefined && ` after ${duration(move.endedAt - move.beganAt)}`}
       </span>
     </div>

@@ -1,15 +1,17 @@
 /** The messages of a hand-over one below the other, as arrows between the three. Here each has room for its name. */
 import { useMemo, useState } from 'preact/hooks';
-import { type HandOver, laneNames } from '../../handover.ts';
+import { type HandOver, laneNames, lanesOf } from '../../handover.ts';
 import { type Arrow, arrowsOf } from '../../handover-arrows.ts';
 import { usePage } from '../context.ts';
 import { bytes, since } from '../format.ts';
 import { VirtualList } from '../virtual-list.tsx';
+import { laneWord } from './words.ts';
 
 const rowHeight = 24;
 
 export function Sequence({ move }: { readonly move: HandOver }) {
   const { store, state, version } = usePage();
+  const lanes = lanesOf(move);
   const [all, setAll] = useState(false);
   const arrows = useMemo(() => arrowsOf(move).filter((arrow) => all || arrow.path === 'control'), [move, version, all]);
   const chosen = arrows.findIndex((arrow) => arrow.seqs.includes(state.chosen ?? -1));
@@ -40,8 +42,8 @@ export function Sequence({ move }: { readonly move: HandOver }) {
         <span class="when" />
         <span class="flow">
           {laneNames.map((lane) => (
-            <span key={lane} class={lane}>
-              {lane}
+            <span key={lane} class={`${lane} ${lanes.includes(lane) ? '' : 'absent'}`}>
+              {laneWord(move, lane)}
             </span>
           ))}
         </span>
@@ -61,7 +63,7 @@ export function Sequence({ move }: { readonly move: HandOver }) {
           event.preventDefault();
           choose(arrows[Math.max(0, Math.min(arrows.length - 1, at + by))]);
         }}
-        row={(i) => <SequenceRow key={arrows[i]!.seq} arrow={arrows[i]!} began={move.beganAt} onChoose={choose} />}
+        row={(i) => <SequenceRow key={arrows[i]!.seq} arrow={arrows[i]!} move={move} onChoose={choose} />}
       />
     </section>
   );
@@ -69,14 +71,14 @@ export function Sequence({ move }: { readonly move: HandOver }) {
 
 interface SequenceRowProps {
   readonly arrow: Arrow;
-  readonly began: number;
+  readonly move: HandOver;
   readonly onChoose: (arrow: Arrow) => void;
 }
 
 /** Places of the three lifelines in a row of 600. */
 const lifelines = { source: 20, client: 300, target: 580 } as const;
 
-function SequenceRow({ arrow, began, onChoose }: SequenceRowProps) {
+function SequenceRow({ arrow, move, onChoose }: SequenceRowProps) {
   const { state } = usePage();
   const [x1, x2] = [lifelines[arrow.from], lifelines[arrow.to]];
   const chosen = arrow.seqs.includes(state.chosen ?? -1);
@@ -91,9 +93,9 @@ function SequenceRow({ arrow, began, onChoose }: SequenceRowProps) {
       class={`sequence-row ${chosen ? 'chosen' : ''} ${arrow.seq > state.seq ? 'later' : ''} ${/cancel|error|nack/.test(arrow.name) ? 'bad' : ''}`}
       onClick={() => onChoose(arrow)}
     >
-      <span class="when">{since(arrow.sentAt - began)}</span>
+      <span class="when">{since(arrow.sentAt - move.beganAt)}</span>
       <svg class="flow" viewBox="0 0 600 24" preserveAspectRatio="none" aria-hidden="true">
-        {laneNames.map((lane) => (
+        {lanesOf(move).map((lane) => (
           <line key={lane} class={`life ${lane}`} x1={lifelines[lane]} x2={lifelines[lane]} y1={0} y2={24} />
         ))}
         <line class="shaft" x1={x1} x2={x2} y1={17} y2={17} />

@@ -3,7 +3,7 @@
  * each channel's switch, and the gap. Choosing anything here goes to its moment.
  */
 import { useMemo, useRef, useState } from 'preact/hooks';
-import { type HandOver, type LaneName, laneNames } from '../../handover.ts';
+import { type HandOver, type LaneName, laneNames, lanesOf } from '../../handover.ts';
 import { arrowsOf, gapOf } from '../../handover-arrows.ts';
 import { usePage } from '../context.ts';
 import { duration, since } from '../format.ts';
@@ -14,7 +14,7 @@ import { barHeight, LaneBars } from './lane-bars.tsx';
 import { LanePicture } from './lane-picture.tsx';
 import { gathered, placeLabels } from './place-labels.ts';
 import { type TimeAxis, timeAxis } from './time-axis.ts';
-import { laneTitle, outcomeSigns } from './words.ts';
+import { laneTitle, laneWord, outcomeSigns } from './words.ts';
 
 const top = 24;
 const gutter = 168;
@@ -30,25 +30,22 @@ export function Timeline({ move }: { readonly move: HandOver }) {
   const gap = gapOf(move);
   const now = state.moment === undefined && move.outcome === 'under way' ? store.now() : undefined;
   const laneEvery = innerHeight < low ? 98 : 108;
-  const laneY: Record<LaneName, number> = {
-    source: top + 8,
-    client: top + 8 + laneEvery,
-    target: top + 8 + 2 * laneEvery,
-  };
+  const lanes = lanesOf(move);
+  const laneY = (lane: LaneName) => top + 8 + lanes.indexOf(lane) * laneEvery;
   const axis = useMemo(
     () => timeAxis(timesOf(move, arrows, now), width - 16, spread),
     [move, arrows, now, width, spread],
   );
   const channels = channelsIn(move);
-  const channelTop = laneY.target + laneEvery - 16;
+  const channelTop = laneY(lanes.at(-1)!) + laneEvery - 16;
   const height = channelTop + channels.length * channelRowHeight + 22;
   // What comes long after belongs to the sequence below, not to this axis.
   const arrowPlaces = arrows
     .filter((arrow) => arrow.sentAt <= axis.at(axis.width))
     .map((arrow) => {
       const down = laneNames.indexOf(arrow.to) > laneNames.indexOf(arrow.from);
-      const y1 = laneY[arrow.from] + (down ? barHeight : 0);
-      const y2 = laneY[arrow.to] + (down ? 0 : barHeight);
+      const y1 = laneY(arrow.from) + (down ? barHeight : 0);
+      const y2 = laneY(arrow.to) + (down ? 0 : barHeight);
       return { arrow, x1: axis.x(arrow.sentAt), x2: axis.x(arrow.receivedAt), y1, y2 };
     });
   const wishes = arrowPlaces.map(({ arrow, x1, x2, y1, y2 }) => ({
@@ -66,13 +63,13 @@ export function Timeline({ move }: { readonly move: HandOver }) {
   return (
     <div class="timeline">
       <div class="gutter" style={{ width: `${gutter}px` }}>
-        {laneNames.map((lane) => (
+        {lanes.map((lane) => (
           <div
             key={lane}
             class={`lane-head ${lane}`}
-            style={{ top: `${laneY[lane] - 8}px`, height: `${laneEvery - 6}px` }}
+            style={{ top: `${laneY(lane) - 8}px`, height: `${laneEvery - 6}px` }}
           >
-            <span class="lane-name">{lane}</span>
+            <span class="lane-name">{laneWord(move, lane)}</span>
             <span class="lane-party" title={move.lanes[lane].address ?? ''}>
               {laneTitle(store, move, lane)}
             </span>
@@ -121,9 +118,9 @@ export function Timeline({ move }: { readonly move: HandOver }) {
           </defs>
           <g transform="translate(8 0)">
             <Ticks axis={axis} began={move.beganAt} height={height} />
-            {gap !== undefined && <GapBand axis={axis} gap={gap} top={laneY.client - 12} bottom={height - 16} />}
-            {laneNames.map((lane) => (
-              <LaneBars key={lane} move={move} lane={lane} y={laneY[lane]} axis={axis} now={now} />
+            {gap !== undefined && <GapBand axis={axis} gap={gap} top={laneY('client') - 12} bottom={height - 16} />}
+            {lanes.map((lane) => (
+              <LaneBars key={lane} move={move} lane={lane} y={laneY(lane)} axis={axis} now={now} />
             ))}
             {arrowPlaces.map(({ arrow, x1, x2, y1, y2 }) => {
               const chosen = arrow.seqs.includes(state.chosen ?? -1);
@@ -144,12 +141,12 @@ export function Timeline({ move }: { readonly move: HandOver }) {
                 </g>
               );
             })}
-            {laneNames.map((lane) => (
+            {lanes.map((lane) => (
               <Deadlines
                 key={lane}
                 move={move}
                 lane={lane}
-                y={laneY[lane] + barHeight + 4}
+                y={laneY(lane) + barHeight + 4}
                 axis={axis}
                 now={now}
                 moment={inSight ? at : undefined}
@@ -162,7 +159,7 @@ export function Timeline({ move }: { readonly move: HandOver }) {
             ))}
             <ChannelRows move={move} channels={channels} y={channelTop} axis={axis} now={now} />
             {where !== undefined && (
-              <Where axis={axis} move={move} where={where} top={laneY.client} bottom={height - 16} />
+              <Where axis={axis} move={move} where={where} top={laneY('client')} bottom={height - 16} />
             )}
             {inSight && <line class="cursor" x1={axis.x(at)} x2={axis.x(at)} y1={top - 6} y2={height} />}
           </g>

@@ -8,8 +8,8 @@ import { duration } from '../format.ts';
 export type Tone = 'waiting' | 'working' | 'ready' | 'moving' | 'good' | 'bad' | 'given-up';
 
 const tones: readonly (readonly [RegExp, Tone])[] = [
-  [/refused|fail|lost|cancel|stayed|abandon|overdue|afresh|not linked|sending away|error/, 'bad'],
-  [/switched|arrived|departed|overtaken/, 'good'],
+  [/refused|fail|lost|cancel|stayed|abandon|overdue|afresh|not linked|sending away|error|^closed$|^over$/, 'bad'],
+  [/switched|arrived|departed|overtaken|^back$/, 'good'],
   [/switching|letting go|departing|holding|migrate data|leaving|handing/, 'moving'],
   [/linking|asking|resolving|awaiting|announcing|linked, handshake|arriving/, 'working'],
   [/linked|parked|ready/, 'ready'],
@@ -28,7 +28,16 @@ export const outcomeWords: Record<HandOver['outcome'], string> = {
   cancelled: 'cancelled',
   failed: 'failed',
   replaced: 'replaced',
+  returned: 'back',
 };
+
+/** What a lane is called: a client that looks for its server has no source. */
+export const laneWord = ({ kind }: Pick<HandOver, 'kind'>, lane: LaneName): string =>
+  kind === 'loss' && lane === 'source' ? 'server' : lane;
+
+/** What it is, in two words. */
+export const schemeWords = ({ kind, scheme }: Pick<HandOver, 'kind' | 'scheme'>): string =>
+  kind === 'loss' ? 'connection lost' : scheme || 'hand-over';
 
 export const outcomeSigns: Record<HandOver['outcome'], string> = {
   'under way': '…',
@@ -36,6 +45,7 @@ export const outcomeSigns: Record<HandOver['outcome'], string> = {
   cancelled: '⤺',
   failed: '✕',
   replaced: '»',
+  returned: '↺',
 };
 
 export const laneTitle = (store: FeedStore, move: HandOver, lane: LaneName): string => {
@@ -50,6 +60,7 @@ export const laneTitle = (store: FeedStore, move: HandOver, lane: LaneName): str
 export function sentence(move: HandOver, now: number): string {
   const took = duration((move.endedAt ?? now) - move.beganAt);
   const gap = gapOf(move);
+  if (move.kind === 'loss') return lossSentence(move, took, now);
   switch (move.outcome) {
     case 'under way':
       return move.linkedAt === undefined
@@ -63,8 +74,27 @@ export function sentence(move: HandOver, now: number): string {
       return `Cancelled after ${took}: the client stays at the source${why(move)}.`;
     case 'failed':
       return `Failed after ${took}${why(move)}. The client stays at the source.`;
+    case 'returned':
     case 'replaced':
       return `Replaced by a newer announcement after ${took}.`;
+  }
+}
+
+function lossSentence(move: HandOver, took: string, now: number): string {
+  const { count, most, nextAt, returned } = move.tries;
+  const tries = count === 1 ? '1 try' : `${count} tries`;
+  switch (move.outcome) {
+    case 'returned': {
+      const how = returned === undefined ? '' : returned ? ', with the session that it had' : ', with a new session';
+      return `The client was back ${took} after it had lost its server${count === 0 ? '' : `, after ${tries}`}${how}.`;
+    }
+    case 'failed':
+      return `Given up after ${took}${count === 0 ? '' : ` and ${tries}`}${why(move)}.`;
+    default: {
+      const next = nextAt === undefined || nextAt < now ? ' is under way' : ` is in ${duration(nextAt - now)}`;
+      const trying = count === 0 ? '' : ` Try ${count}${most === undefined ? '' : ` of ${most}`}${next}.`;
+      return `The client lost its server ${took} ago${why(move)}.${trying}`;
+    }
   }
 }
 

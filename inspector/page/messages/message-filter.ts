@@ -33,6 +33,8 @@ export function nameOf(record: FeedRecord): string {
       return `→ ${leaves(record.value)}`;
     case 'handover':
       return `hand-over ${record.phase}`;
+    case 'reconnect':
+      return `connection ${record.phase === 'waiting' ? 'lost' : record.phase}`;
     case 'timer':
       return `timer ${record.name}`;
     case 'log':
@@ -51,6 +53,15 @@ export function noteOf(record: FeedRecord): string {
       return record.error ?? (record.on === '' ? '' : `on ${record.on}`);
     case 'handover':
       return `${record.scheme}, ${record.from} → ${record.to}${record.reason === undefined ? '' : `: ${record.reason}`}`;
+    case 'reconnect':
+      return [
+        record.try === undefined ? '' : `try ${record.try}${record.tries === undefined ? '' : ` of ${record.tries}`}`,
+        record.inMs === undefined ? '' : `in ${Math.round(record.inMs)} ms`,
+        record.returned === undefined ? '' : record.returned ? 'with its session' : 'with a new session',
+        record.reason ?? '',
+      ]
+        .filter((word) => word !== '')
+        .join(', ');
     case 'timer':
       return record.state;
     case 'log':
