@@ -165,10 +165,15 @@ export class Record extends Sound {
   /** What the microphones say. */
   readonly heard: Observable<Int16Array> = this.samples.asObservable();
 
-  /** Nothing travels but the message: it comes when all that the client had said here was heard. */
+  /**
+   * Nothing travels but the message: it comes when all that the client had said here was heard. It is not empty, for spice-gtk
+   * takes an empty one for none, and its channel would stay behind.
+   */
   collect(): Uint8Array {
-    return new Uint8Array(0);
+    return Uint8Array.of(0);
   }
+
+  load(): void {}
 
   override attach(host: ChannelHost): void {
     super.attach(host);
