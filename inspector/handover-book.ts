@@ -30,6 +30,9 @@ const settle = 400;
 const lead = 60;
 const mostWires = 3_000;
 const mostHandovers = 400;
+/** Hand-overs that are kept with all their messages, and how many messages the older ones keep. */
+const whole = 60;
+const mostOldWires = 300;
 
 export class HandoverBook {
   /** Oldest first. */
@@ -170,7 +173,16 @@ export class HandoverBook {
     const oldest = this.list.length > mostHandovers ? this.list.shift() : undefined;
     if (oldest !== undefined) this.open = this.open.filter((one) => one !== oldest);
     this.open.push(move);
+    this.thin();
     return move;
+  }
+
+  /** Of those long over only the messages are kept that made them. */
+  private thin(): void {
+    const old = this.list.at(-whole);
+    if (old === undefined || old.wires.length <= mostOldWires) return;
+    const control = old.wires.filter((wire) => wire.path === 'control').slice(0, mostOldWires);
+    old.wires.splice(0, old.wires.length, ...control);
   }
 
   /** A lane has become known: what it said of the hand-over just before belongs to it. */

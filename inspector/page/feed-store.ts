@@ -62,6 +62,20 @@ export class FeedStore {
     return Date.now() + this.offset;
   }
 
+  /** How much is kept, for tests. */
+  get size(): Readonly<Record<'records' | 'actors' | 'counts' | 'snapshots' | 'charts' | 'wires', number>> {
+    const sum = (lists: Iterable<{ readonly length: number }>) =>
+      [...lists].reduce((all, list) => all + list.length, 0);
+    return {
+      records: this.records.length,
+      actors: this.actors.size,
+      counts: this.counts.size,
+      snapshots: sum(this.snapshots.values()),
+      charts: this.charts.size + this.graphs.size,
+      wires: sum(this.handovers.list.map((move) => move.wires)),
+    };
+  }
+
   // ------------------------------------------------------------------------------------------------- looking back
 
   /** The newest record up to a time; -1 if there is none. */
@@ -142,7 +156,15 @@ export class FeedStore {
     this.actors.delete(id);
     this.snapshots.delete(id);
     this.handovers.forget(id);
-    if (this.parties.delete(id)) this.pictures.forget(id);
+    if (this.parties.delete(id)) {
+      this.pictures.forget(id);
+      // Charts of a program of somebody else bear its name.
+      for (const key of this.charts.keys()) {
+        if (!key.startsWith(`${id}: `)) continue;
+        this.charts.delete(key);
+        this.graphs.delete(key);
+      }
+    }
     for (const [key, count] of this.counts)
       if (count.actor === id || partyOf(count.actor) === id) this.counts.delete(key);
   }

@@ -107,6 +107,64 @@ describe('what the page remembers', () => {
     expect([store.actors.size, store.parties.size, store.pictures.size]).toEqual([0, 0, { pictures: 0, bytes: 0 }]);
   });
 
+  test('two million events leave it within its bounds', () => {
+    const store = new FeedStore();
+    const skipped = { messages: 0, snapshots: 0, slow: 0, forgotten: 0 };
+    const server = { id: 's', side: 'server', name: 's', addresses: ['h:1'] } as const;
+    store.take({ t: 'batch', now: start, skipped, parties: [server] });
+    let seq = 0;
+    const sizes: (typeof store.size)[] = [];
+    for (let batch = 0; batch < 4_000; batch++) {
+      const at = start + batch * 100;
+      const client = `c${batch % 50}-${Math.floor(batch / 50)}`;
+      const actors = [client, `${client}/display:0`].map((id) => ({
+        id,
+        name: id,
+        chart: 'session/client',
+        startedAt: at,
+      }));
+      const program = { definition: { id: 'x', initial: 'a', states: { a: {} } } };
+      const base = { actor: `${client}/display:0`, at };
+      const records: FeedRecord[] = [];
+      for (let i = 0; i < 480; i++) {
+        const direction = i % 2 === 0 ? 'in' : 'out';
+        const wire = { ...base, kind: 'wire', direction, channel: 'display:0', size: 9, peer: 'h:1' } as const;
+        records.push({ ...wire, seq: ++seq, name: 'msg.draw_copy', path: i % 40 === 0 ? 'control' : 'data' });
+      }
+      const move = {
+        ...base,
+        kind: 'handover',
+        scheme: 'seamless',
+        attempt: 1,
+        from: 'h:1',
+        to: 'h:2',
+        channels: [],
+      } as const;
+      records.unshift({ ...move, seq: ++seq - 481, phase: 'begun' });
+      for (let i = 0; i < 18; i++)
+        records.push({ ...base, kind: 'snapshot', seq: ++seq, status: 'active', on: 'x', value: `v${i}` });
+      records.push({ ...move, seq: ++seq, phase: 'switched' });
+      const lost = batch < 50 ? [] : [`c${batch % 50}-${Math.floor(batch / 50) - 1}`];
+      store.take({
+        ...{ t: 'batch', now: at, skipped, records, actors, lost: [...lost, ...lost.map((id) => `${id}/display:0`)] },
+        parties: [{ id: client, side: 'client', name: client, addresses: [] }],
+        charts: { [`${client}: x`]: program.definition as never },
+        counts: [
+          { actor: base.actor, channel: 'display:0', direction: 'in', name: 'msg.draw_copy', count: 9, bytes: 9 },
+        ],
+      });
+      store.graph(`${client}: x`);
+      if (batch % 1_000 === 999) sizes.push(store.size);
+    }
+    expect(seq).toBeGreaterThanOrEqual(2_000_000);
+    expect(sizes[3]!.records).toBeLessThanOrEqual(30_000);
+    expect(sizes[3]!.wires).toBeLessThanOrEqual(60 * 500 + 340 * 300);
+    expect(store.handovers.list).toHaveLength(400);
+    for (const key of ['records', 'actors', 'counts', 'snapshots', 'charts', 'wires'] as const) {
+      expect(sizes[3]![key], key).toBeLessThanOrEqual(1.2 * sizes[1]![key]);
+    }
+  }, 60_000);
+
   test('a definition that cannot be drawn says why', () => {
     const store = new FeedStore();
     const states = Object.fromEntries(Array.from({ length: 5_000 }, (_, i) => [`s${i}`, {}]));

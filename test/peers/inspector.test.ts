@@ -246,11 +246,9 @@ describe('the main job', () => {
   /** What the page tells of a hand-over, without the figures that no two clocks agree on. */
   const story = async (page: Page, fromOldest: number) => {
     const all = await page.locator('.handover-row').count();
-    await page
-      .locator('.handover-row')
-      .nth(all - 1 - fromOldest)
-      .click();
-    await page.locator('.handover-row.chosen').nth(0).waitFor();
+    const row = page.locator('.handover-row').nth(all - 1 - fromOldest);
+    await row.click();
+    await soon(() => row.getAttribute('aria-selected')).toBe('true');
     await page.getByLabel('data messages too').setChecked(false);
     const plain = (texts: string[]) =>
       texts.map((text) => text.replaceAll(/[\d.]+ (ms|s)\b/g, '…').replace(/\d{4,5}/, 'PORT'));
@@ -336,11 +334,11 @@ describe('the main job', () => {
     );
     if (seconds > 0) await page.waitForTimeout(seconds * 1_000);
     await soon(() => acts.length, { timeout: 60_000 }).toBeGreaterThanOrEqual(many);
+    await end();
     const count = acts.length;
     await soon(() => rows(page).then((list) => list.slice(0, count))).toEqual(acts.slice(0, count).map(told));
     const live = [];
     for (let i = 0; i < count; i++) live.push(await story(page, i));
-    await end();
     const again = running('inspect', place);
     await soon(again.url, { timeout: 30_000 }).not.toBe('');
     const journal = await (await browser.newContext({ viewport })).newPage();
@@ -645,6 +643,30 @@ describe('charts', () => {
     await page.locator('.actor-row', { hasText: 'display:0' }).waitFor();
     expect(Date.now() - begun).toBeLessThan(2_000);
     expect(await texts(page, '.actor-name')).toEqual(['server', 'session:177', 'display:0']);
+    // All of them open and busy, ten steps a second each: it is scrolled through without a stop.
+    await page.getByLabel('Search actors').fill('server');
+    await page.getByText('1\u202f401 shown of 1\u202f401 actors').waitFor();
+    let step = 0;
+    const busy = setInterval(() => {
+      step++;
+      for (let s = 1; s <= 200; s++) hub.snapshot(`server-1/session:${s}`, { value: { up: `step ${step}` } }, 'x');
+    }, 100);
+    open.push({ close: () => clearInterval(busy) });
+    const frames = await page.locator('.actor-rows').evaluate(async (list) => {
+      const times: number[] = [];
+      for (let i = 1, last = performance.now(); i <= 90; i++) {
+        list.scrollTop = (i / 90) * list.scrollHeight;
+        await new Promise((resolve) => requestAnimationFrame(resolve));
+        times.push(performance.now() - last);
+        last = performance.now();
+      }
+      return times.sort((a, b) => a - b);
+    });
+    expect(frames[45]).toBeLessThan(60);
+    expect(frames[85]).toBeLessThan(250);
+    expect(await page.locator('.actor-row').count()).toBeLessThan(60);
+    await page.locator('.actor-row', { hasText: 'session:200' }).click();
+    await soon(() => page.locator('.actor-panel dd').first().innerText()).toMatch(/^step \d+$/);
     expect(page.faults).toEqual([]);
   });
 });
@@ -810,6 +832,37 @@ describe('the page itself', () => {
     await served(hub, first.port);
     await page.waitForSelector('.status.connected', { timeout: 10_000 });
     await page.waitForSelector('.handover-row');
+  });
+
+  test('its heap does not grow with the number of events that it has seen', async () => {
+    const hub = hubOf({ limits: { messageRate: 1e9, chunk: 2_000 } });
+    hub.party({ id: 'client-1', side: 'client', name: 'client', addresses: [] });
+    hub.actor('client-1', 'session/client');
+    const tap = hub.tap({ actor: 'client-1/display:0', channel: 'display:0', side: 'client', peer: '127.0.0.1:5901' });
+    const page = await opened(await served(hub));
+    const devtools = await page.context().newCDPSession(page);
+    const heap = async () => {
+      await devtools.send('HeapProfiler.collectGarbage');
+      return ((await devtools.send('Runtime.getHeapUsage')) as { usedSize: number }).usedSize / 2 ** 20;
+    };
+    const seen = () => page.locator('.filters [role=status]').innerText();
+    const flood = async (records: number) => {
+      for (let done = 0; done < records; done += 5_000) {
+        tap.allowance = 5_000;
+        for (let i = 0; i < 5_000; i++) tap.message('in', 304, new Uint8Array(100));
+        hub.snapshot('client-1', { value: { up: `step ${done}` }, context: { done } }, 'x');
+        hub.flush();
+        await new Promise((resolve) => setTimeout(resolve, 40));
+      }
+      await soon(seen, { timeout: 30_000 }).toMatch(/of (2[5-9]|30)\u202f/);
+    };
+    await page.keyboard.press('3');
+    await flood(60_000);
+    const first = await heap();
+    await flood(240_000);
+    const last = await heap();
+    expect(last, `${first.toFixed(1)} MiB, then ${last.toFixed(1)} MiB`).toBeLessThan(first * 1.25 + 4);
+    expect(page.faults).toEqual([]);
   });
 
   test('can be used with keys alone', async () => {
