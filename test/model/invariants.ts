@@ -406,3 +406,8 @@ export const invariants = {
     return `${state}; guest at ${guest}; told: ${phase}${what}`;
   },
 };
+
+/** Where an invariant comes from. */
+export const becauseOf = (invariant: string): string =>
+  [...always, ...inTheEnd].find(({ name }) => name === invariant)?.because ??
+  'spec §3g: a hand-over has an end: whatever goes round for ever, or waits for nothing, is a livelock';

@@ -1,16 +1,20 @@
 /**
- * npm run check:model [-- [--long] [--faults N] [--early N] [--minutes M] [--only TEXT]]
+ * npm run check:model [-- [--long] [--faults N] [--early N] [--minutes M] [--only TEXT] [--journal FOLDER]]
  *
  * Goes through every world of the set and says what each took; ends with 1 and the shortest way to it as soon as something is
  * not as it must be. --long adds the larger worlds, --faults lets any N faults come together, --early lets N timers be over
  * before their time, --minutes stops there (and says which worlds were not gone through), --only takes worlds whose names
- * contain the text.
+ * contain the text, --journal says where the journal of a fault is written (default: a new folder).
  */
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { charts as all } from '../../machines/index.ts';
 import { freshCharts } from './alphabet.ts';
 import { Coverage } from './coverage.ts';
-import { explore, walk } from './explore.ts';
+import { explore } from './explore.ts';
+import { diagram, writeJournal } from './story.ts';
 import { worlds } from './worlds.ts';
 
 const { values } = parseArgs({
@@ -21,6 +25,7 @@ const { values } = parseArgs({
     minutes: { type: 'string' },
     only: { type: 'string', default: '' },
     findings: { type: 'string', default: '1' },
+    journal: { type: 'string' },
     outcomes: { type: 'boolean', default: false },
   },
 });
@@ -32,6 +37,8 @@ const set = worlds({
 }).filter(({ name }) => name.includes(values.only));
 
 const machines = Object.values(all);
+/** What a chart does is worked out once for all worlds. */
+const charts = freshCharts(machines);
 const coverage = new Coverage(machines);
 const column = (value: number | string, width: number) => String(value).padStart(width);
 const sum = { worlds: 0, moves: 0, depth: 0, ms: 0, complete: 0, findings: 0 };
@@ -39,7 +46,6 @@ console.log(
   `${column('states', 10)} ${column('transitions', 12)} ${column('depth', 6)} ${column('seconds', 8)}  world`,
 );
 for (const scenario of set) {
-  const charts = freshCharts(machines);
   const left = until - Date.now();
   if (left <= 0) continue;
   const { findings, outcomes, ...found } = explore(scenario, charts, {
@@ -49,7 +55,6 @@ for (const scenario of set) {
   console.log(
     `${column(found.worlds, 10)} ${column(found.moves, 12)} ${column(found.depth, 6)} ${column((found.milliseconds / 1000).toFixed(1), 8)}  ${scenario.name}${found.complete ? '' : ' (not finished)'}`,
   );
-  coverage.add(charts);
   if (values.outcomes) for (const [outcome, count] of outcomes) console.log(`    ${count} x ${outcome}`);
   sum.worlds += found.worlds;
   sum.moves += found.moves;
@@ -58,13 +63,16 @@ for (const scenario of set) {
   if (found.complete) sum.complete++;
   sum.findings += findings.length;
   for (const finding of findings) {
-    console.log(`--- ${finding.invariant}: ${finding.why}`);
-    walk(scenario, charts, finding.way, ({ move }) => console.log('  ', move.text()));
+    console.log(diagram(scenario, charts, finding));
+    const folder = values.journal ?? (await mkdtemp(join(tmpdir(), 'sumac-model-')));
+    await writeJournal(folder, scenario, charts, finding);
+    console.log(`see it with: sumac inspect ${folder}`);
   }
 }
 console.log(
   `${column(sum.worlds, 10)} ${column(sum.moves, 12)} ${column(sum.depth, 6)} ${column((sum.ms / 1000).toFixed(1), 8)}  ${sum.complete} of ${set.length} worlds gone through, ${sum.findings} findings`,
 );
+coverage.add(charts);
 console.log(`${coverage.reached} of ${coverage.all} states of the charts were reached; not these:`);
 for (const id of coverage.unreached) console.log(`  ${id}`);
 if (sum.findings > 0) process.exitCode = 1;

@@ -34,7 +34,16 @@ const linkClosed = letter({ type: 'link.closed', reason: '' });
 const byName = (a: { name: string }, b: { name: string }) => (a.name < b.name ? -1 : 1);
 const nothing: ReadonlyMap<string, Actor> = new Map();
 
+/** What a journal would hold of a step, but for the time. */
+export type Note =
+  | { readonly kind: 'event'; readonly actor: string; readonly event: AnyEventObject; readonly chart?: string }
+  | { readonly kind: 'command'; readonly actor: string; readonly command: AnyEventObject }
+  | { readonly kind: 'end'; readonly actor: string };
+
 export class Run {
+  /** While it is there, every step is worked out anew and written down in it. */
+  static notebook: Note[] | undefined;
+
   private readonly actors: Map<string, Actor>;
   private readonly name: string;
   private readonly charts: Charts;
@@ -60,7 +69,7 @@ export class Run {
 
   /** What `program` does; `words` tell all that `act` does. */
   static step(charts: Charts, before: Program, words: string, act: (run: Run) => void): ProgramStep {
-    let step = before.steps.get(words);
+    let step = Run.notebook === undefined ? before.steps.get(words) : undefined;
     if (step === undefined) {
       const run = new Run(charts, before.name, before.actors);
       act(run);
@@ -176,6 +185,7 @@ export class Run {
       }
       const one = this.actors.get(path);
       if (one?.state === undefined) return;
+      Run.notebook?.push({ kind: 'event', actor: path, event: event.event });
       const { state, doings, broken } = one.state.chart.step(one.state, event);
       if (broken !== undefined) {
         this.deeds.push({ do: 'break', path, why: `${event.event.type}: ${broken}` });
@@ -216,6 +226,7 @@ export class Run {
       this.deeds.push({ do: 'break', path, why: `birth: ${broken}` });
       return;
     }
+    Run.notebook?.push({ kind: 'event', actor: path, event: { type: 'xstate.init', input }, chart });
     this.put({ path, state, question: undefined, timers: [], host: hostFor(chart, input) });
     this.entered(path, undefined, state);
     const mailbox: Letter[] = [];
@@ -239,6 +250,7 @@ export class Run {
     const one = this.actors.get(path);
     if (one === undefined) return;
     this.actors.delete(path);
+    if (one.state !== undefined) Run.notebook?.push({ kind: 'end', actor: path });
     this.endHost(one);
   }
 
@@ -334,6 +346,7 @@ export class Run {
   }
 
   private obey(path: string, command: AnyEventObject): void {
+    Run.notebook?.push({ kind: 'command', actor: path, command });
     if (command.type === 'report') {
       this.deeds.push({ do: 'report', path, news: command.news });
       return;

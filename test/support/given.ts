@@ -25,17 +25,17 @@ export type Happening = (story: Story<AnyStateMachine>) => AnyEventObject;
 
 /** What a chart does: a command as it is emitted, or one of these. */
 export type Act = AnyEventObject | Told | Begun | Ended;
-interface Told {
+export interface Told {
   readonly tells: string;
   readonly event: AnyEventObject;
 }
 /** `as` is the word of the actor in the chart's setup; both it and `input` are compared only if they are given. */
-interface Begun {
+export interface Begun {
   readonly begins: string;
   readonly as?: string;
   readonly input?: unknown;
 }
-interface Ended {
+export interface Ended {
   readonly ends: string;
 }
 

@@ -11,7 +11,8 @@ interface Book {
   readonly marks: Set<string>;
 }
 
-const books = new WeakMap<AnyStateMachine, Book>();
+/** By their roots: a chart that becomes another one in its place begins anew. */
+const books = new WeakMap<object, Book>();
 
 /** An action that does nothing to the chart but is seen by us; shaped like XState's own so that it runs in its turn. */
 const marking = (mark: () => void): any => {
@@ -62,14 +63,14 @@ function open(chart: AnyStateMachine): Book {
 
 /** The copy of a chart that leaves marks; always the same one. */
 export function marked<M extends AnyStateMachine>(chart: M): M {
-  let book = books.get(chart);
-  if (book === undefined) books.set(chart, (book = open(chart)));
+  let book = books.get(chart.root);
+  if (book === undefined) books.set(chart.root, (book = open(chart)));
   return book.copy as M;
 }
 
 /** States, transitions and outcomes of guards that no story of this chart has touched so far, each in words. */
 export function untouched(chart: AnyStateMachine): string[] {
   marked(chart);
-  const { expected, marks } = books.get(chart)!;
+  const { expected, marks } = books.get(chart.root)!;
   return [...expected].filter((mark) => !marks.has(mark));
 }

@@ -1,0 +1,94 @@
+/**
+ * Has mutants live through the suite, in child processes. A mutant that says nothing for a while, or takes the process with
+ * it, is killed by that.
+ */
+import { type ChildProcess, fork } from 'node:child_process';
+import { control, type Stage } from './stages.ts';
+import type { Order, Verdict } from './worker.ts';
+
+export interface Result {
+  readonly id: string;
+  /** What killed it; undefined if it lives. */
+  readonly stage?: Stage;
+  readonly why?: string;
+}
+
+/** A mutant that takes longer hangs: the whole suite takes a fraction of it. */
+const patienceMs = 120_000;
+/** Test files that were read again stay in a process for its life. */
+const mostPerProcess = 400;
+
+export class Killing {
+  private readonly worker: URL;
+  private readonly stages: readonly Stage[];
+  private readonly tell: (result: Result) => void;
+
+  /** `worker` is the compiled worker.ts. */
+  constructor(worker: URL, stages: readonly Stage[], tell: (result: Result) => void) {
+    this.worker = worker;
+    this.stages = stages;
+    this.tell = tell;
+  }
+
+  async run(ids: readonly string[], jobs: number): Promise<void> {
+    const charts = new Set(ids.map((id) => id.slice(0, id.indexOf(' | '))));
+    // What does not look at one chart alone is tried once as it is.
+    const [first, ...others] = this.stages.includes('chart tests') ? charts : [...charts].slice(0, 1);
+    if (first === undefined) return;
+    await this.work([control(first)], this.stages);
+    await this.work(others.map(control), ['chart tests']);
+    const queue = [...ids];
+    await Promise.all(Array.from({ length: Math.max(1, jobs) }, () => this.work(queue, this.stages)));
+  }
+
+  private async work(queue: string[], stages: readonly Stage[]): Promise<void> {
+    let child: ChildProcess | undefined;
+    let done = 0;
+    try {
+      for (let id = queue.shift(); id !== undefined; id = queue.shift()) {
+        if (child === undefined || done >= mostPerProcess) {
+          child?.kill('SIGKILL');
+          child = await started(this.worker);
+          done = 0;
+        }
+        const result = await this.verdict(child, id, stages);
+        done++;
+        if (result.why === 'it hangs' || result.why === 'the process died') {
+          child.kill('SIGKILL');
+          child = undefined;
+        }
+        if (id.endsWith(control(''))) {
+          if (result.stage !== undefined) throw new Error(`${id}: killed by ${result.stage}: ${result.why}`);
+        } else this.tell(result);
+      }
+    } finally {
+      child?.kill('SIGKILL');
+    }
+  }
+
+  private verdict(child: ChildProcess, id: string, stages: readonly Stage[]): Promise<Result> {
+    return new Promise((resolve) => {
+      const settle = (result: Result) => {
+        clearTimeout(timer);
+        child.off('message', heard);
+        child.off('exit', died);
+        resolve(result);
+      };
+      const heard = (verdict: Verdict) => settle(verdict);
+      const died = () => settle({ id, stage: stages[0]!, why: 'the process died' });
+      const timer = setTimeout(() => settle({ id, stage: stages.at(-1)!, why: 'it hangs' }), patienceMs);
+      child.on('message', heard);
+      child.on('exit', died);
+      child.send({ id, stages } satisfies Order);
+    });
+  }
+}
+
+async function started(worker: URL): Promise<ChildProcess> {
+  const child = fork(worker, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+  await new Promise<void>((resolve, reject) => {
+    child.once('message', () => resolve());
+    child.once('exit', () => reject(new Error('the process that kills mutants cannot start')));
+  });
+  return child;
+}

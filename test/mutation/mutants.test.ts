@@ -1,0 +1,34 @@
+/** A sample of the mistakes that can be made in charts, always the same: the suite finds each, but for those that are known. */
+import { readdirSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { charts } from '../../machines/index.ts';
+import { Killing, type Result } from './killing.ts';
+import { mutantsOf } from './mutants.ts';
+import { sampled } from './sample.ts';
+import { stages } from './stages.ts';
+import { isKnown } from './survivors.ts';
+
+const every = 30;
+const all = Object.values(charts).flatMap(mutantsOf);
+
+test('each mutant has a name of its own, and every chart has some', () => {
+  expect(new Set(all.map(({ id }) => id)).size).toBe(all.length);
+  for (const { id } of Object.values(charts)) expect(all.some(({ chart }) => chart === id)).toBe(true);
+});
+
+test('every test of one chart is in the suite', () => {
+  const files = readdirSync(new URL('../machines', import.meta.url), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.test.ts'))
+    .map((name) => name.replaceAll('\\', '/').replace('.test.ts', ''));
+  expect(Object.keys(charts).filter((name) => !files.includes(name))).toEqual([]);
+});
+
+test(`one mutant in ${every} is killed`, { timeout: 300_000 }, async () => {
+  const ids = all.map(({ id }) => id).filter((id) => sampled(id, every) && !isKnown(id));
+  expect(ids.length).toBeGreaterThan(60);
+  const results: Result[] = [];
+  const worker = new URL('../../dist/test/mutation/worker.js', import.meta.url);
+  await new Killing(worker, stages, (result) => results.push(result)).run(ids, 1);
+  expect(results.map(({ id }) => id).sort()).toEqual([...ids].sort());
+  expect(results.filter(({ stage }) => stage === undefined).map(({ id }) => id)).toEqual([]);
+});

@@ -1,0 +1,115 @@
+/**
+ * What a mutant has to live through, the cheapest first: the tests of its own chart, hand-overs of real hosts in virtual time,
+ * and the small worlds of the model checker. The test that asks whether every part of a chart was touched is left out: it
+ * looks at how a chart is built, not at what it does.
+ */
+import type { AnyStateMachine } from 'xstate';
+import { charts } from '../../machines/index.ts';
+// These are read by their names; naming them here has them compiled.
+import type {} from '../machines/cursor/client.test.ts';
+import type {} from '../machines/cursor/server.test.ts';
+import type {} from '../machines/display/client.test.ts';
+import type {} from '../machines/display/server.test.ts';
+import type {} from '../machines/inputs/client.test.ts';
+import type {} from '../machines/inputs/server.test.ts';
+import type {} from '../machines/link/client.test.ts';
+import type {} from '../machines/link/server.test.ts';
+import type {} from '../machines/main/client.test.ts';
+import type {} from '../machines/main/server.test.ts';
+import type {} from '../machines/migration/client.test.ts';
+import type {} from '../machines/migration/handshake.test.ts';
+import type {} from '../machines/migration/hypervisor.test.ts';
+import type {} from '../machines/migration/source.test.ts';
+import type {} from '../machines/migration/target.test.ts';
+import type {} from '../machines/playback/client.test.ts';
+import type {} from '../machines/playback/server.test.ts';
+import type {} from '../machines/record/client.test.ts';
+import type {} from '../machines/record/server.test.ts';
+import type {} from '../machines/session/client.test.ts';
+import type {} from '../machines/session/server.test.ts';
+import type {} from '../machines/supervisor.test.ts';
+import { freshCharts } from '../model/alphabet.ts';
+import { explore } from '../model/explore.ts';
+import type { Scenario } from '../model/scenario.ts';
+import { worlds } from '../model/worlds.ts';
+import { soak } from '../soak/soak.ts';
+import { collected } from './collect.ts';
+import type { Stage } from './stages.ts';
+
+const machines: readonly AnyStateMachine[] = Object.values(charts);
+const structural = /nothing of the chart is left untested/;
+
+let imports = 0;
+
+/** Why the chart's own tests do not hold, or undefined if they do. Test files begin stories as they are read, so they are read anew. */
+async function chartTests(chart: string): Promise<string | undefined> {
+  const file = new URL(`../machines/${chart}.test.js?${++imports}`, import.meta.url).href;
+  collected();
+  try {
+    await import(file);
+  } catch (error) {
+    collected();
+    return `cannot be read: ${messageOf(error)}`;
+  }
+  for (const { name, body } of collected()) {
+    if (structural.test(name)) continue;
+    try {
+      await body();
+    } catch (error) {
+      return `${name}: ${messageOf(error)}`;
+    }
+  }
+  return undefined;
+}
+
+async function handOvers(): Promise<string | undefined> {
+  for (const options of [
+    { seed: 1, followers: 1, handovers: 30 },
+    { seed: 2, followers: 1, handovers: 30 },
+    { seed: 4, followers: 4, handovers: 20 },
+  ]) {
+    try {
+      const { holdings } = await soak(options);
+      if (JSON.stringify(holdings[0]) !== JSON.stringify(holdings[1])) return 'something is left behind';
+    } catch (error) {
+      return messageOf(error);
+    }
+  }
+  return undefined;
+}
+
+/** Worlds of up to some 10,000 states; a mutant's may be without end. */
+const mostStates = 20_000;
+const tooLarge =
+  /seamless: (two displays|keys|agent|keys and picture|a timer early|cut|host cut|channel added|server disconnects|onward|back|no data|retarget|reannounce|again|elsewhere)|early-link: (keys and picture|agent|cut|host cut|channel added|onward|back|server disconnects)|switch-host: (keys and|cut|host cut|onward|back|channel added)/;
+const set: readonly Scenario[] = worlds({ long: false })
+  .filter(({ name }) => !tooLarge.test(name))
+  .sort((a, b) => Number(a.faults.length > 0) - Number(b.faults.length > 0));
+
+function model(): string | undefined {
+  const fresh = freshCharts(machines);
+  for (const scenario of set) {
+    try {
+      const { findings } = explore(scenario, fresh, { worlds: mostStates });
+      if (findings.length > 0) return `${scenario.name}: ${findings[0]!.invariant}`;
+    } catch (error) {
+      return `${scenario.name}: ${messageOf(error)}`;
+    }
+  }
+  return undefined;
+}
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error)).slice(0, 200);
+
+/** What kills it, or undefined. */
+export async function killer(
+  chart: string,
+  wanted: readonly Stage[],
+): Promise<{ stage: Stage; why: string } | undefined> {
+  for (const stage of wanted) {
+    const why =
+      stage === 'chart tests' ? await chartTests(chart) : stage === 'hand-overs' ? await handOvers() : model();
+    if (why !== undefined) return { stage, why };
+  }
+  return undefined;
+}

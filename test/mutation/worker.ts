@@ -1,0 +1,60 @@
+/**
+ * Lives through mutants in a process of its own, which may hang or die of one: `main` starts another then. It is told which
+ * mutants and stages, and answers what killed each.
+ */
+import { register } from 'node:module';
+import type { AnyStateMachine } from 'xstate';
+import { charts } from '../../machines/index.ts';
+import { install, type Mutant, mutantsOf } from './mutants.ts';
+import { control, type Stage } from './stages.ts';
+
+export interface Order {
+  readonly id: string;
+  readonly stages: readonly Stage[];
+}
+export interface Verdict {
+  readonly id: string;
+  readonly stage?: Stage;
+  readonly why?: string;
+}
+
+register('./hooks.js', import.meta.url);
+const { killer } = await import('./suite.ts');
+
+const machines: Readonly<Record<string, AnyStateMachine>> = charts;
+
+const known = new Map<string, ReadonlyMap<string, Mutant>>();
+/** Made once for each chart: that takes longer than most mutants live. */
+function mutantsById(chart: string): ReadonlyMap<string, Mutant> {
+  const made = known.get(chart) ?? new Map(mutantsOf(machines[chart]!).map((mutant) => [mutant.id, mutant]));
+  known.set(chart, made);
+  return made;
+}
+
+/** Something that broke beside the test that is under way. */
+let beside: string | undefined;
+const note = (error: unknown) => {
+  beside = error instanceof Error ? error.message : String(error);
+};
+process.on('uncaughtException', note);
+process.on('unhandledRejection', note);
+for (const quiet of ['warn', 'error', 'log'] as const) console[quiet] = () => {};
+
+process.on('message', async ({ id, stages }: Order) => {
+  const chart = id.slice(0, id.indexOf(' | '));
+  const machine = machines[chart]!;
+  let verdict: Verdict = { id };
+  beside = undefined;
+  const mutant = mutantsById(chart).get(id);
+  if (mutant === undefined && id !== control(chart)) throw new Error(`there is no mutant "${id}"`);
+  const restore = mutant === undefined ? () => {} : install(machine, mutant);
+  try {
+    verdict = { id, ...(await killer(chart, stages)) };
+    await new Promise((resolve) => setImmediate(resolve));
+    if (verdict.stage === undefined && beside !== undefined) verdict = { id, stage: stages.at(-1)!, why: beside };
+  } finally {
+    restore();
+    process.send!(verdict);
+  }
+});
+process.send!({ id: 'ready' } satisfies Verdict);
