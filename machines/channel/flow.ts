@@ -115,27 +115,69 @@ export const clientFlow = {
   },
 } as const;
 
-/** A server's channel. At a source: flowing → (flushing → collecting →) handing over. At a target it may begin by waiting. */
+/** Where a server's channel begins, and comes back to with each link that ends. */
+const serverDown = {
+  'plane.closed': {},
+  'plane.violation': {},
+  'api.close': {},
+  'msgc.*': {},
+} as const;
+
+const begun = { target: 'flowing', actions: ['remember the link', 'attach the link', 'tell that it is up'] } as const;
+
+/** Let go, by a scheme in which nothing of this channel travels. */
+const letGo = [
+  {
+    guard: 'scheme is early-link',
+    target: 'handing over',
+    actions: { type: 'send migrate', params: { flags: 0 } },
+  },
+  { target: 'handing over' },
+] as const;
+
+/** Let go seamlessly: the client marks the end of what it says, and is given the state for the target (spec §3d 6-8). */
+const leavingWithState = {
+  flushing: {
+    on: { 'msgc.migrate_flush_mark': 'collecting' },
+    tags: 'flowing',
+    after: { 'flush deadline': 'handing over' },
+  },
+  collecting: {
+    invoke: {
+      src: 'collect migrate data',
+      input: ({ context }: { context: { channel: string } }) => ({ channel: context.channel }),
+      onDone: {
+        target: 'handing over',
+        actions: {
+          type: 'send migrate data',
+          params: ({ event }: { event: { output: Uint8Array } }) => ({ data: event.output }),
+        },
+      },
+      onError: 'handing over',
+    },
+  },
+} as const;
+
+/** The guest has moved: the client leaves on its own, what it still says does not count. */
+const handedOver = { 'handing over': { tags: 'deaf', on: { 'msgc.*': {} } } } as const;
+
+const withFlush = {
+  guard: 'scheme is seamless',
+  target: 'flushing',
+  actions: { type: 'send migrate', params: { flags: 3 } },
+} as const;
+
+/**
+ * A server's channel whose state travels. At a source: flowing → (flushing → collecting →) handing over. At a target it may
+ * begin by waiting.
+ */
 export const serverFlow = {
   initial: 'down',
   states: {
     down: {
       on: {
-        'link.attach': [
-          {
-            guard: 'begins with migrate data',
-            target: 'awaiting migrate data',
-            actions: ['remember the link', 'attach the link', 'tell that it is up'],
-          },
-          {
-            target: 'flowing',
-            actions: ['remember the link', 'attach the link', 'tell that it is up'],
-          },
-        ],
-        'plane.closed': {},
-        'plane.violation': {},
-        'api.close': {},
-        'msgc.*': {},
+        'link.attach': [{ guard: 'begins with migrate data', ...begun, target: 'awaiting migrate data' }, begun],
+        ...serverDown,
       },
     },
     'awaiting migrate data': {
@@ -163,52 +205,48 @@ export const serverFlow = {
       tags: ['flowing', 'speaking'],
       on: {
         'msgc.disconnecting': { actions: 'remember the goodbye' },
-        'migration.move': [
-          { guard: 'scheme is seamless', target: 'leaving seamlessly' },
-          {
-            guard: 'scheme is early-link',
-            target: 'handing over',
-            actions: { type: 'send migrate', params: { flags: 0 } },
-          },
-          { target: 'handing over' },
-        ],
+        'migration.move': [withFlush, ...letGo],
         'migration.greet': { guard: 'scheme is seamless', target: 'awaiting migrate data' },
       },
     },
-    /** What a seamless move asks of this channel: each chart says whether its state travels. */
-    'leaving seamlessly': {
-      always: [
-        {
-          guard: 'state travels',
-          target: 'flushing',
-          actions: { type: 'send migrate', params: { flags: 3 } },
-        },
-        { target: 'handing over', actions: { type: 'send migrate', params: { flags: 0 } } },
-      ],
+    ...leavingWithState,
+    ...handedOver,
+  },
+} as const;
+
+/** One that only makes sure that all the client has said was heard; a target has nothing to wait for. */
+export const serverFlowWithMark = {
+  initial: 'down',
+  states: {
+    down: { on: { 'link.attach': begun, ...serverDown } },
+    flowing: {
+      tags: ['flowing', 'speaking'],
+      on: { 'msgc.disconnecting': { actions: 'remember the goodbye' }, 'migration.move': [withFlush, ...letGo] },
     },
-    flushing: {
-      on: { 'msgc.migrate_flush_mark': 'collecting' },
-      tags: 'flowing',
-      after: { 'flush deadline': 'handing over' },
-    },
-    collecting: {
-      invoke: {
-        src: 'collect migrate data',
-        input: ({ context }: { context: { channel: string } }) => ({ channel: context.channel }),
-        onDone: {
-          target: 'handing over',
-          actions: {
-            type: 'send migrate data',
-            params: ({ event }: { event: { output: Uint8Array } }) => ({ data: event.output }),
+    ...leavingWithState,
+    ...handedOver,
+  },
+} as const;
+
+/** One that has nothing to take along: flowing → handing over. */
+export const serverFlowWithout = {
+  initial: 'down',
+  states: {
+    down: { on: { 'link.attach': begun, ...serverDown } },
+    flowing: {
+      tags: ['flowing', 'speaking'],
+      on: {
+        'msgc.disconnecting': { actions: 'remember the goodbye' },
+        'migration.move': [
+          {
+            guard: 'scheme is seamless',
+            target: 'handing over',
+            actions: { type: 'send migrate', params: { flags: 0 } },
           },
-        },
-        onError: 'handing over',
+          ...letGo,
+        ],
       },
     },
-    /** The guest has moved: the client leaves on its own, what it still says does not count. */
-    'handing over': {
-      tags: 'deaf',
-      on: { 'msgc.*': {} },
-    },
+    ...handedOver,
   },
 } as const;

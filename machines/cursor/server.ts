@@ -1,12 +1,11 @@
 /** A cursor channel at a server: open to whoever moves the pointer as soon as it is linked. Its state does not travel. */
 import type { CursorChannel } from '../../src/protocol/cursor.ts';
-import { serverFlow, serverRoot } from '../channel/flow.ts';
+import { serverFlowWithout, serverRoot } from '../channel/flow.ts';
 import { channelContext, channelSetup } from '../channel/setup.ts';
 
 export const cursorServer = channelSetup<typeof CursorChannel, 'server'>()
   .extend({
     guards: {
-      'state travels': () => false,
       'begins where the source left off': ({ event }) => event.type === 'link.attach' && event.beginning === 'kept',
     },
   })
@@ -16,7 +15,7 @@ export const cursorServer = channelSetup<typeof CursorChannel, 'server'>()
     context: channelContext,
     on: serverRoot,
     states: {
-      flow: serverFlow,
+      flow: serverFlowWithout,
       pointer: {
         on: {
           'link.attach': [

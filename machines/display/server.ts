@@ -6,35 +6,33 @@ import type { DisplayChannel } from '../../src/protocol/display.ts';
 import { serverFlow, serverRoot } from '../channel/flow.ts';
 import { channelContext, channelSetup } from '../channel/setup.ts';
 
-export const displayServer = channelSetup<typeof DisplayChannel, 'server'>()
-  .extend({ guards: { 'state travels': () => true } })
-  .createMachine({
-    id: 'display/server',
-    type: 'parallel',
-    context: channelContext,
-    on: serverRoot,
-    states: {
-      flow: serverFlow,
-      introduction: {
-        initial: 'not linked',
-        on: {
-          'link.attach': [{ guard: 'begins with migrate data', target: '.done' }, { target: '.awaited' }],
-        },
-        states: {
-          'not linked': {},
-          awaited: {
-            on: {
-              'msgc.init': { target: 'done', actions: { type: 'open to the application', params: { afresh: true } } },
-            },
-            after: {
-              'init deadline': {
-                target: 'not linked',
-                actions: { type: 'give up', params: { reason: 'no init in time' } },
-              },
+export const displayServer = channelSetup<typeof DisplayChannel, 'server'>().createMachine({
+  id: 'display/server',
+  type: 'parallel',
+  context: channelContext,
+  on: serverRoot,
+  states: {
+    flow: serverFlow,
+    introduction: {
+      initial: 'not linked',
+      on: {
+        'link.attach': [{ guard: 'begins with migrate data', target: '.done' }, { target: '.awaited' }],
+      },
+      states: {
+        'not linked': {},
+        awaited: {
+          on: {
+            'msgc.init': { target: 'done', actions: { type: 'open to the application', params: { afresh: true } } },
+          },
+          after: {
+            'init deadline': {
+              target: 'not linked',
+              actions: { type: 'give up', params: { reason: 'no init in time' } },
             },
           },
-          done: {},
         },
+        done: {},
       },
     },
-  });
+  },
+});

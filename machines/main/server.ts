@@ -63,7 +63,6 @@ export const mainServer = channelSetup<typeof MainChannel, 'server'>()
       ),
     },
     guards: {
-      'state travels': () => true,
       'begins at a target': ({ event }) => event.type === 'link.attach' && event.beginning === 'arrived',
       'client came by an early link': ({ event }) => event.type === 'migration.greet' && event.scheme === 'early-link',
       'client came seamlessly': ({ event }) => event.type === 'migration.greet' && event.scheme === 'seamless',

@@ -2,7 +2,7 @@
 import { emit } from 'xstate';
 import type { PlaybackChannel } from '../../src/protocol/audio.ts';
 import type { Sent } from '../../src/protocol/channel.ts';
-import { serverFlow, serverRoot } from '../channel/flow.ts';
+import { serverFlowWithout, serverRoot } from '../channel/flow.ts';
 import { channelContext, channelSetup } from '../channel/setup.ts';
 import type { ChannelCommand } from '../contract.ts';
 
@@ -23,7 +23,6 @@ export const playbackServer = channelSetup<typeof PlaybackChannel, 'server', Pla
       ),
     },
     guards: {
-      'state travels': () => false,
       'sound begins': ({ event }) => event.type === 'api.say' && event.message.type === 'msg.start',
       'sound ends': ({ event }) => event.type === 'api.say' && event.message.type === 'msg.stop',
       'mode is told': ({ event }) => event.type === 'api.say' && event.message.type === 'msg.mode',
@@ -35,7 +34,7 @@ export const playbackServer = channelSetup<typeof PlaybackChannel, 'server', Pla
     context: channelContext,
     on: serverRoot,
     states: {
-      flow: serverFlow,
+      flow: serverFlowWithout,
       sound: {
         initial: 'not linked',
         on: {

@@ -1,11 +1,12 @@
 /**
- * A record channel at a server: the application says when the guest listens. Its state does not travel, so migrate data that a
- * client brings to a target are no news and no offence.
+ * A record channel at a server: the application says when the guest listens. Its state does not travel, but the round trip for
+ * it holds the client back until all that it has said here was heard (spec §3d 7-8). What a client brings to a target is no
+ * news then, and no offence.
  */
 import { emit } from 'xstate';
 import type { RecordChannel } from '../../src/protocol/audio.ts';
 import type { Sent } from '../../src/protocol/channel.ts';
-import { serverFlow, serverRoot } from '../channel/flow.ts';
+import { serverFlowWithMark, serverRoot } from '../channel/flow.ts';
 import { channelContext, channelSetup } from '../channel/setup.ts';
 import type { ChannelCommand } from '../contract.ts';
 
@@ -25,8 +26,6 @@ export const recordServer = channelSetup<typeof RecordChannel, 'server', RecordA
       ),
     },
     guards: {
-      /** There is none, but the round trip holds the client back until all that it has said here was heard (spec §3d 7-8). */
-      'state travels': () => true,
       'guest listens': ({ event }) => event.type === 'api.say' && event.message.type === 'msg.start',
       'guest listens no more': ({ event }) => event.type === 'api.say' && event.message.type === 'msg.stop',
     },
@@ -37,7 +36,7 @@ export const recordServer = channelSetup<typeof RecordChannel, 'server', RecordA
     context: channelContext,
     on: serverRoot,
     states: {
-      flow: serverFlow,
+      flow: serverFlowWithMark,
       microphone: {
         initial: 'not linked',
         on: {

@@ -22,8 +22,8 @@ const sum = { worlds: 0, moves: 0, done: 0 };
  */
 const beyond: Readonly<Record<string, RegExp>> = {
   'the hypervisor is played by the moves themselves': /^migration\/hypervisor/,
-  'these states of channels whose state does not travel stand in the region that all channels share':
-    /^(cursor|playback)\/server\.flow\.(flushing|collecting|awaiting migrate data|loading migrate data)$|^record\/server\.flow\.(awaiting|loading) migrate data$|^(cursor|playback)\/client\.flow\.flushing$/,
+  'what the servers of these worlds do not ask of such channels, a reference server may':
+    /^(cursor|playback)\/client\.flow\.flushing$/,
   'only a server that owes the answer to attach_channels for a whole move brings a client there':
     /^main\/client\.channels\.unknown at the target$/,
   'no server of these worlds waits for a client that was lost': /^session\/server\.awaiting return$/,

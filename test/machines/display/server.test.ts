@@ -6,7 +6,7 @@ import { untouched } from '../../support/touched.ts';
 import { serverFlowContract } from '../channel/server-flow.ts';
 import { attach, close, closed, goesDown, news, ready, stray, unexpected } from '../words.ts';
 
-serverFlowContract({ chart: displayServer, channel: 'display:0', travels: true });
+serverFlowContract({ chart: displayServer, channel: 'display:0', travels: 'state' });
 
 describe('the introduction of a client to a display', () => {
   const init = {
@@ -59,8 +59,5 @@ describe('the introduction of a client to a display', () => {
 });
 
 test('nothing of the chart is left untested', () => {
-  // The state of a display always travels.
-  const never = (part: string) =>
-    part === 'guard "state travels" is false' || /leaving seamlessly" on "always" \(2/.test(part);
-  expect(untouched(displayServer).filter((part) => !never(part))).toEqual([]);
+  expect(untouched(displayServer)).toEqual([]);
 });
