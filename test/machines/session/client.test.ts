@@ -1082,6 +1082,12 @@ describe('a client that has lost its server', () => {
       atSource.expect({ does: [returning(9)], context: { destination: here } });
       const atTarget = atSource.after(linkFailed('main:0', 9), drawn(0)).when(elapsed('retry delay'));
       atTarget.expect({ does: [linking('main:0', 10, 0, there)], context: { destination: there } });
+      const found = atTarget.after(linkUp('main:0', 10, returns), done(linkName('main:0', 10)), up('main:0'));
+      found.when(init(8)).expect({
+        in: { up: 'staying' },
+        does: [told({ phase: 'back', try: 2, returned: false }), report({ event: 'session', connectionId: 8 })],
+        context: { left: null, otherwise: null },
+      });
     });
 
     test('looks for it again when the target does not greet, or goes away before that', () => {
