@@ -26,6 +26,7 @@ import {
 import { highWater, type Pipe } from '../transport/pipe.ts';
 import { DataPlane, planeMessages } from './data-plane.ts';
 import { Deframer, frame } from './deframe.ts';
+import { isReliedOn, writeRelied } from './kept-pipe.ts';
 import { cost, Pace } from './pace.ts';
 import type { Born, Host, System } from './system.ts';
 import type { ChannelWatch } from './watch.ts';
@@ -426,7 +427,8 @@ export class ChannelHost implements Host {
       const at = when ?? system.clock.now();
       system.write({ kind: 'wire', at, actor: this.address, link: this.link!, direction: 'out', from, bytes });
     }
-    pipe.write(bytes);
+    if (from === 'chart' && isReliedOn(message.type)) writeRelied(pipe, bytes);
+    else pipe.write(bytes);
   }
 
   /** Counts what is written to a peer that takes nothing; false when it is too much. */

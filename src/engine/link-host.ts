@@ -10,6 +10,7 @@ import { channelName } from '../protocol/index.ts';
 import { LinkErrorCode, linkErrorName, linkHeaderSize, linkMessSize, ticketSize } from '../protocol/link.ts';
 import type { Pipe } from '../transport/pipe.ts';
 import { ByteQueue } from './byte-queue.ts';
+import { keptPipe, writeRelied } from './kept-pipe.ts';
 import { LinkStageError, readMess, readReply, sentenceOf, writeMess, writeReply, writeU32 } from './link-stage.ts';
 import type { Born, Host, System } from './system.ts';
 
@@ -111,7 +112,8 @@ abstract class LinkHost implements Host {
     });
   }
 
-  protected send(bytes: Uint8Array): void {
+  /** `relied`: the peer builds on it. */
+  protected send(bytes: Uint8Array, relied = false): void {
     this.system.write({
       kind: 'wire',
       at: this.system.clock.now(),
@@ -121,7 +123,9 @@ abstract class LinkHost implements Host {
       from: 'chart',
       bytes,
     });
-    this.pipe?.write(bytes);
+    if (this.pipe === undefined) return;
+    if (relied) writeRelied(this.pipe, bytes);
+    else this.pipe.write(bytes);
   }
 
   protected tell(event: { type: string; [key: string]: unknown }): void {
@@ -208,7 +212,7 @@ export class ClientLinkHost extends LinkHost {
         this.send(writeU32(command.mechanism));
         break;
       case 'link.send_ticket':
-        this.send(command.ticket);
+        this.send(command.ticket, true);
         this.expect('result');
         break;
       case 'link.park':
@@ -229,7 +233,7 @@ export class ClientLinkHost extends LinkHost {
     this.queue.takeAll();
     const pipe = await this.services.dial(input.destination, input.secure, signal);
     if (signal.aborted) pipe.abort();
-    else this.hold(pipe);
+    else this.hold(keptPipe(pipe, this.system.journal));
     return undefined;
   }
 
@@ -289,7 +293,7 @@ export class ServerLinkHost extends LinkHost {
     this.services = services;
     if (pipe === undefined) return;
     this.expected = 'message';
-    this.hold(pipe);
+    this.hold(keptPipe(pipe, system.journal));
   }
 
   obey(command: LinkCommand): void {
@@ -305,7 +309,7 @@ export class ServerLinkHost extends LinkHost {
         break;
       }
       case 'link.send_result':
-        this.send(writeU32(command.code));
+        this.send(writeU32(command.code), command.code === LinkErrorCode.ok);
         if (command.code === LinkErrorCode.ok) {
           this.services.linked?.(this.link, this.channel, this.connectionId || this.nonce);
         } else {

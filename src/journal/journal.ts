@@ -17,6 +17,8 @@ export interface CheckpointRate {
 export interface Journal {
   /** Default: every minute in which something happens, and sooner when it is a lot. */
   readonly checkpoints?: CheckpointRate | undefined;
+  /** What is durable outlives the program, so that it is worth waiting for. */
+  readonly outlives?: boolean | undefined;
   /**
    * Takes a record in, at once and without fail: what becomes of it, `durable` tells. The bytes of a wire record are the
    * caller's again when this returns; everything else in it must not change any more.

@@ -36,8 +36,10 @@ export interface StoredJournalOptions {
   readonly onFailure?: ((error: JournalError) => void) | undefined;
 }
 
-/** Milliseconds that records are gathered before they are handed to the store, unless somebody waits for them. */
+/** Milliseconds that bytes are gathered before they are handed to the store, unless somebody waits for them. */
 const linger = 50;
+/** The same for what charts hear and say. */
+const lingerOfCharts = 20;
 /** Bytes that are handed over at once. */
 const enough = 1024 * 1024;
 /** Bytes that wait to be written down. */
@@ -61,6 +63,7 @@ interface Stream {
 
 export class StoredJournal implements Journal {
   readonly run: string;
+  readonly outlives = true;
   readonly checkpoints: CheckpointRate | undefined;
   private readonly options: StoredJournalOptions;
   private readonly epoch: number;
@@ -79,6 +82,8 @@ export class StoredJournal implements Journal {
   private written: Promise<unknown> = Promise.resolve();
   private underWay = 0;
   private timer: unknown;
+  /** Of the timer that runs. */
+  private patience = Number.POSITIVE_INFINITY;
   private failed: JournalError | undefined;
   private ended = false;
 
@@ -109,7 +114,7 @@ export class StoredJournal implements Journal {
       this.take(entry);
     }
     if (this.waitingBytes >= mostWaiting) this.writeDown();
-    this.timer ??= this.options.clock.setTimeout(() => this.flush(), this.untilNext());
+    this.schedule(entry.kind === 'wire' ? linger : lingerOfCharts);
   }
 
   /** As is promised by Journal. Without `required`, it resolves even when the store has failed: the session goes on. */
@@ -135,8 +140,12 @@ export class StoredJournal implements Journal {
   }
 
   /** Journals hand over at the same time, so that a store that they share has one commit instead of many. */
-  private untilNext(): number {
-    return linger - (this.options.clock.calendar() % linger);
+  private schedule(patience: number): void {
+    if (patience >= this.patience) return;
+    const { clock } = this.options;
+    clock.clearTimeout(this.timer);
+    this.patience = patience;
+    this.timer = clock.setTimeout(() => this.flush(), patience - (clock.calendar() % patience));
   }
 
   /** Puts what waits into the chunks of its streams. */
@@ -218,7 +227,7 @@ export class StoredJournal implements Journal {
   /** Hands over all that waits. */
   private flush(): void {
     this.options.clock.clearTimeout(this.timer);
-    this.timer = undefined;
+    this.patience = Number.POSITIVE_INFINITY;
     this.writeDown();
     for (const stream of this.dirty) this.handOver(stream);
   }

@@ -89,6 +89,7 @@ export async function record(
 
 const both = (one: Journal, other: Journal | undefined, checkpoints: CheckpointRate | undefined): Journal => ({
   checkpoints,
+  outlives: other?.outlives,
   append: (entry) => {
     one.append(entry);
     other?.append(entry);
