@@ -427,7 +427,7 @@ export class ChannelHost implements Host {
       const at = when ?? system.clock.now();
       system.write({ kind: 'wire', at, actor: this.address, link: this.link!, direction: 'out', from, bytes });
     }
-    if (from === 'chart' && isReliedOn(message.type)) writeRelied(pipe, bytes);
+    if (from === 'chart' && isReliedOn(message.type, this.plane.received)) writeRelied(pipe, bytes);
     else pipe.write(bytes);
   }
 

@@ -20,8 +20,12 @@ const reliedOn: ReadonlySet<string> = new Set([
   'msgc.migrate_dst_do_seamless',
 ]);
 
-/** Whether a peer relies on this message of a chart: "msg.init". */
-export const isReliedOn = (type: string): boolean => reliedOn.has(type);
+/**
+ * Whether a peer relies on this message of a chart: "msg.init". `received`: messages that it has sent on this link. A client
+ * that was handed over knows its connection id already, and its init must not wait.
+ */
+export const isReliedOn = (type: string, received: number): boolean =>
+  reliedOn.has(type) && (type !== 'msg.init' || received === 0);
 
 /** Writes what a peer relies on: at once, unless there is a journal that it has to wait for. */
 export function writeRelied(pipe: Pipe, bytes: Uint8Array): void {

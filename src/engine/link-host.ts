@@ -212,7 +212,7 @@ export class ClientLinkHost extends LinkHost {
         this.send(writeU32(command.mechanism));
         break;
       case 'link.send_ticket':
-        this.send(command.ticket, true);
+        this.send(command.ticket);
         this.expect('result');
         break;
       case 'link.park':

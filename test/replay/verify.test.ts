@@ -38,7 +38,7 @@ describe('a checkpoint', () => {
       expect(report).toMatchObject({ records: recorded[side].length, unfinished: [], owed: [] });
       checkpoints += recorded[side].filter(({ kind }) => kind === 'checkpoint').length;
     }
-    expect(checkpoints).toBeGreaterThan(10);
+    expect(checkpoints).toBeGreaterThan(2);
   });
 
   it('that says something else is found: a state, a context, a timer, a child', async () => {
