@@ -47,7 +47,8 @@ export class ServerDisplay implements Part {
     this.caps = caps(
       DisplayCap.monitorsConfig,
       DisplayCap.prefCompression,
-      ...(streaming === 'off' ? [] : [DisplayCap.streamReport]),
+      // A list of codecs puts those first that a client prefers; as we have one, it changes nothing.
+      ...(streaming === 'off' ? [] : [DisplayCap.streamReport, DisplayCap.prefVideoCodecType]),
     );
     const soon = (run: () => void) => {
       const timer = clock.setTimeout(run, 0);

@@ -13,7 +13,7 @@ import { bitmapMessage, childOf, cpuSeconds, hasLibrary, pause, round, Watcher }
 
 const [width, height] = [1024, 768];
 const whole = { left: 0, top: 0, right: width, bottom: height };
-const codings = ['off', 'quic', 'lz', 'lz4'] as const;
+const codings = ['off', 'quic', 'lz', 'glz', 'lz4'] as const;
 type Coding = (typeof codings)[number];
 const subjects = ['natural', 'screen', 'fills'] as const;
 type Subject = (typeof subjects)[number];
@@ -68,7 +68,7 @@ async function measure(subject: Subject, coding: Coding, port: number, pid: numb
 
 /** Nothing else than what is measured may have come. */
 function check(coding: Coding, kinds: ReadonlyMap<string, number>): void {
-  const type = { off: 'bitmap', quic: 'quic', lz: 'lz_rgb', lz4: 'lz4' }[coding];
+  const type = { off: 'bitmap', quic: 'quic', lz: 'lz_rgb', glz: 'glz_rgb', lz4: 'lz4' }[coding];
   const others = [...kinds].filter(([kind]) => kind.startsWith('draw_') && kind !== `draw_copy ${type}`);
   const strange = others.reduce((sum, [, count]) => sum + count, 0);
   const right = kinds.get(`draw_copy ${type}`) ?? 0;
@@ -146,7 +146,12 @@ async function serve(subject: Subject, imageCompression: Coding): Promise<void> 
   } else {
     const both = pictures(subject);
     const go = () => {
-      if (!display.isBehind) display.draw(whole, both[turn++ % 2]!);
+      if (!display.isBehind) {
+        const picture = both[turn++ % 2]!;
+        // None is what the client keeps already, in whatever bands it is sent.
+        for (let y = 0; y < height; y += 16) picture[y * width * 4] = turn;
+        display.draw(whole, picture);
+      }
       setImmediate(go);
     };
     go();

@@ -2,15 +2,13 @@
  * Our client in a real Chromium, over WebSockets to real QEMUs, follows a live migration: no other browser client does. The
  * page's picture must be the target's own, byte for byte, and a key pressed in it must reach the guest there.
  */
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
-import { chromium } from 'playwright-core';
-import { build } from 'vite';
+import type { Page } from 'playwright-core';
 import { afterEach, expect, test } from 'vitest';
 import type { ClientEvent } from '../../src/client/client.ts';
 import { keyWord } from '../support/peers/boot-sector.ts';
 import { liveMigrate } from '../support/peers/live-migrate.ts';
+import { openPage } from '../support/peers/page.ts';
 import { peerSuite } from '../support/peers/present.ts';
 import { type Qemu, startQemuPair } from '../support/peers/qemu.ts';
 
@@ -28,57 +26,7 @@ interface InPage {
 }
 declare const sumac: InPage;
 
-/** The client and all that it needs as files by their paths. */
-async function bundle(): Promise<Map<string, string | Uint8Array>> {
-  const built = await build({
-    configFile: false,
-    logLevel: 'error',
-    root: fileURLToPath(new URL('browser', import.meta.url)),
-    build: {
-      write: false,
-      target: 'es2022',
-      rollupOptions: {
-        input: fileURLToPath(new URL('browser/client.ts', import.meta.url)),
-        output: { entryFileNames: 'client.js' },
-      },
-    },
-  });
-  const outputs = (Array.isArray(built) ? built : [built]) as {
-    output: { fileName: string; code?: string; source?: string | Uint8Array }[];
-  }[];
-  return new Map(
-    outputs.flatMap(({ output }) => output.map((file) => [`/${file.fileName}`, file.code ?? file.source!])),
-  );
-}
-
-async function openPage() {
-  const files = await bundle();
-  const server = createServer((request, response) => {
-    const file = files.get(request.url ?? '');
-    const type = request.url?.endsWith('.wasm')
-      ? 'application/wasm'
-      : file === undefined
-        ? 'text/html'
-        : 'text/javascript';
-    response.setHeader('content-type', type);
-    response.end(file ?? '<!doctype html><script type="module" src="/client.js"></script>');
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  ended.push(async () => server.close());
-  const browser = await chromium.launch({
-    executablePath: '/usr/bin/chromium',
-    args: ['--no-sandbox', '--disable-gpu'],
-  });
-  ended.push(() => browser.close());
-  const page = await browser.newPage();
-  const faults: string[] = [];
-  page.on('pageerror', (error) => faults.push(error.message));
-  await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
-  await page.waitForFunction('globalThis.sumac !== undefined');
-  return { page, faults };
-}
-
-type Page = Awaited<ReturnType<typeof openPage>>['page'];
+const inPage = fileURLToPath(new URL('browser/client.ts', import.meta.url));
 
 const handover = (page: Page, phase: string) =>
   page
@@ -126,7 +74,8 @@ peerSuite('the Sumac client in Chromium', ['qemu-system-x86_64', 'chromium'], ()
       () => source.stop(),
       () => target.stop(),
     );
-    const { page, faults } = await openPage();
+    const { page, faults, close } = await openPage(inPage);
+    ended.push(close);
     await page.evaluate(
       ([port, password]) => sumac.connect(port as number, password as string),
       [source.spicePort!, 'secret'],
