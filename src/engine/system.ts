@@ -18,6 +18,7 @@ import type { Entry } from '../journal/record.ts';
 import type { Side } from '../protocol/channel.ts';
 import { Checkpoints } from './checkpoints.ts';
 import type { Clock } from './clock.ts';
+import { forgetful } from './forgetful.ts';
 import { LinkTable } from './link-table.ts';
 import { partOf, type Revived } from './resume.ts';
 import type { ChannelWatch, Watch } from './watch.ts';
@@ -210,7 +211,7 @@ export class System {
       const ms = this.options.delays?.[name];
       if (ms !== undefined) delays[name] = ms;
     }
-    return machine.provide({ actors, delays } as never) as M;
+    return forgetful(machine.provide({ actors, delays } as never) as M);
   }
 
   private async perform(self: AnyActorRef, question: string, input: unknown, signal: AbortSignal): Promise<unknown> {

@@ -25,6 +25,8 @@ export interface MemoryPairOptions {
 export interface MemoryPair {
   readonly left: Pipe;
   readonly right: Pipe;
+  /** Both ends are done with. */
+  readonly over: boolean;
   /** Breaks the connection: both ends are told `error` at once, and what is under way is lost. */
   cut(error?: Error): void;
   /** One end loses the connection and is told `error` at once; the other hears nothing any more, and is not told. */
@@ -46,6 +48,9 @@ export function memoryPair(options: MemoryPairOptions = {}): MemoryPair {
   return {
     left,
     right,
+    get over() {
+      return ends.every((end) => end.isOver);
+    },
     cut(error = new TransportError('lost', 'The connection was cut')) {
       for (const end of ends) end.sever(error);
     },
@@ -85,6 +90,10 @@ class MemoryEnd extends PipeEnd {
     this.latency = options.latencyMs ?? 0;
     this.jitter = options.jitter ?? (() => 0);
     this.scratch = new Uint8Array(options.chunkBytes ?? 256 * 1024);
+  }
+
+  get isOver(): boolean {
+    return this.gone;
   }
 
   /** Ends this end at once. */

@@ -33,6 +33,9 @@ export const faults = [
   'another target is announced',
   'the same target is announced twice',
   'a channel at the source breaks',
+  'the connections are cut, and the client returns',
+  'the connections are lost without a sign, and the client returns',
+  'the server restarts, and the client comes back',
 ] as const;
 export type Fault = (typeof faults)[number];
 
@@ -45,6 +48,10 @@ export interface SoakOptions {
   readonly onMove?: (done: number, line: string) => void;
   /** Bytes that are in use, after the garbage was collected. */
   readonly heap?: () => number;
+  /** Moves between two samples. Default: a fourth of them all. */
+  readonly every?: number;
+  /** Told of each sample. */
+  readonly onSample?: (sample: Sample) => void;
 }
 
 export interface SoakReport {
@@ -53,11 +60,27 @@ export interface SoakReport {
   readonly stayed: number;
   readonly byFault: Readonly<Record<string, number>>;
   readonly byScheme: Readonly<Record<string, number>>;
-  /** Bytes of the heap, early and late. */
-  readonly heap: readonly [early: number, late: number];
-  readonly holdings: readonly [early: World['holdings'], late: World['holdings']];
+  /** What was in use when everything was at rest: after the first moves, now and then, and at the end. */
+  readonly samples: readonly Sample[];
   /** Hours that have gone by in there. */
   readonly hours: number;
+}
+
+export interface Sample {
+  readonly move: number;
+  /** Bytes. */
+  readonly heap: number;
+  readonly holdings: World['holdings'];
+}
+
+/** Bytes that the heap grows with each move, by the straight line that fits best. The first samples still warm up. */
+export function growth(samples: readonly Sample[]): number {
+  const settledDown = samples.length > 4 ? samples.slice(2) : samples;
+  const mean = (of: (sample: Sample) => number) =>
+    settledDown.reduce((sum, sample) => sum + of(sample), 0) / settledDown.length;
+  const [move, heap] = [mean((sample) => sample.move), mean((sample) => sample.heap)];
+  const spread = settledDown.reduce((sum, sample) => sum + (sample.move - move) ** 2, 0);
+  return settledDown.reduce((sum, sample) => sum + (sample.move - move) * (sample.heap - heap), 0) / (spread || 1);
 }
 
 /** Something that may not be. The message tells the move, and how it came about. */
@@ -69,6 +92,8 @@ export async function soak({
   followers = 1,
   onMove,
   heap = () => 0,
+  every = Math.ceil(handovers / 4),
+  onSample,
 }: SoakOptions): Promise<SoakReport> {
   const random = new Random(seed);
   const first = random.below(clients.length);
@@ -82,8 +107,7 @@ export async function soak({
   const byScheme: Record<string, number> = {};
   let at = world.hosts[0]!;
   let arrived = 0;
-  let early: { heap: number; holdings: World['holdings'] } | undefined;
-  const warm = Math.min(100, Math.floor(handovers / 4));
+  const samples: Sample[] = [];
   await settled(world, at, false);
   for (let move = 1; move <= handovers; move++) {
     world.latency = random.once(3) ? 0 : random.size(random.once(8) ? 600 : 120);
@@ -118,10 +142,11 @@ export async function soak({
       throw new SoakError(`seed ${seed}, ${line}\n${(error as Error).message}\n${story(world)}`, { cause: error });
     }
     onMove?.(move, line);
-    if (move === warm) early = await measured(world, heap);
+    if (move % every !== 0 && move !== handovers) continue;
+    const sample = { move, ...(await measured(world, heap)) };
+    samples.push(sample);
+    onSample?.(sample);
   }
-  const late = await measured(world, heap);
-  early ??= late;
   await world.close();
   await clock.advance(60_000);
   if (clock.waiting > 0) throw new SoakError(`seed ${seed}: ${clock.waiting} timers are left when all is over`);
@@ -131,8 +156,7 @@ export async function soak({
     stayed: handovers - arrived,
     byFault,
     byScheme,
-    heap: [early.heap, late.heap],
-    holdings: [early.holdings, late.holdings],
+    samples,
     hours: clock.now() / 3_600_000,
   };
 }
@@ -141,18 +165,23 @@ export async function soak({
 const breaks: ReadonlySet<Fault> = new Set<Fault>([
   'the target loses its connections while the client goes over',
   'a channel at the source breaks',
+  'the connections are cut, and the client returns',
+  'the connections are lost without a sign, and the client returns',
+  'the server restarts, and the client comes back',
 ]);
 
-/** When everything that was begun is over. */
+/** When everything that was begun is over: a session waits a minute for a client that may return. */
 async function measured(world: World, heap: () => number) {
-  await world.clock.advance(40_000);
+  await world.clock.advance(100_000);
   for (const follower of world.followers) {
     follower.news.length = 0;
     follower.typed = [];
   }
   world.told.length = 0;
   world.keys.length = 0;
-  return { heap: heap(), holdings: world.holdings };
+  // Counting comes first: it forgets what is over.
+  const { holdings } = world;
+  return { heap: heap(), holdings };
 }
 
 const story = ({ told, followers, log }: World): string =>
@@ -314,11 +343,23 @@ async function go(world: World, source: Host, target: Host, scheme: Scheme, faul
       announce(target);
       await someTime(1_500);
       // Not main: that would be the end of the session.
-      const pairs = [...source.pairs].slice(-5);
+      const pairs = source.live.slice(-5);
       const whole = followers.length === 1 && followers[0]!.client.channels.size === everyChannel.length;
       if (whole && pairs.length === 5) random.pick(pairs).cut();
       await someTime(1_500);
       return complete(target);
     }
+    case 'the connections are cut, and the client returns':
+      source.cut();
+      await someTime(2_000);
+      return undefined;
+    case 'the connections are lost without a sign, and the client returns':
+      source.lose();
+      await someTime(2_000);
+      return undefined;
+    case 'the server restarts, and the client comes back':
+      await source.restart();
+      await someTime(2_000);
+      return undefined;
   }
 }

@@ -41,7 +41,25 @@ export class Host {
     for (const pair of this.pairs) pair.cut();
     this.pairs.clear();
   }
+
+  /** Clients lose their connections, and the host does not notice. */
+  lose(): void {
+    for (const pair of this.pairs) pair.lose('left');
+  }
+
+  /** Connections that are not over. INVARIANT: what is over is forgotten here, or the soak itself would grow. */
+  get live(): readonly MemoryPair[] {
+    for (const pair of this.pairs) if (pair.over) this.pairs.delete(pair);
+    return [...this.pairs];
+  }
 }
+
+/** Who listens to something of rxjs. */
+const listeners = (...subjects: readonly unknown[]): number =>
+  subjects.reduce<number>((sum, one) => {
+    const { observers, source } = one as { observers?: unknown[]; source?: { observers?: unknown[] } };
+    return sum + (observers ?? source?.observers ?? []).length;
+  }, 0);
 
 /** A client, and everything that it tells. */
 export class Follower {
@@ -154,15 +172,18 @@ export class World {
       clock,
       latencyMs: latency,
       names: ['client', name],
+      chunkBytes: 16 * 1024,
       ...(jitter === 0 ? {} : { jitter: () => random.below(jitter) }),
     });
+    // Looks through them, so that those that are over go.
+    if (host.live.length > 200) throw new Error(`${host.live.length} connections to ${name} are open`);
     host.pairs.add(pair);
     if (host.behaviour === 'is silent') pair.right.take({ onChunk: () => {}, onClosed: () => host.pairs.delete(pair) });
     else host.server.accept(pair.right);
     return pair.left;
   }
 
-  /** Charts, links, channels that wait, timers: what a program holds on to. */
+  /** Charts, links, channels that wait, sockets, timers, listeners: what a program holds on to. */
   get holdings() {
     const systems = [...this.followers.map(({ client }) => client), ...this.hosts.map(({ server }) => server)].map(
       ({ system }) => system,
@@ -172,7 +193,12 @@ export class World {
       links: systems.reduce((sum, { links }) => sum + links.size, 0),
       waiters: systems.reduce((sum, { waiters }) => sum + waiters.size, 0),
       connections: this.hosts.reduce((sum, { server }) => sum + server.channels().length, 0),
+      sockets: this.hosts.reduce((sum, { live }) => sum + live.length, 0),
       timers: this.clock.waiting,
+      listeners:
+        listeners(...systems.flatMap(({ reports, handled }) => [reports, handled])) +
+        listeners(...this.followers.map(({ client }) => client.events)) +
+        listeners(...this.hosts.flatMap(({ server }) => [server.events, server.input, server.record.heard])),
     };
   }
 
