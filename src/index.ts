@@ -6,7 +6,7 @@
 export { EngineWatch } from '../inspector/engine-watch.ts';
 export { Hub, type HubOptions } from '../inspector/hub.ts';
 export { type Join, joinInspector } from '../inspector/join.ts';
-export { type InspectOptions, type Inspector, inspect } from '../inspector/serve.ts';
+export type { InspectOptions, Inspector } from '../inspector/serve.ts';
 export { xstateTap } from '../inspector/xstate-tap.ts';
 export {
   type Address,
@@ -43,6 +43,7 @@ export { type ReplayStep, replay, replayStream } from './engine/replay.ts';
 export { type Mismatch, type Report, verify } from './engine/verify.ts';
 export { type StreamReport, verifyStream } from './engine/verify-stream.ts';
 export { LinkError, SumacError, UsageError, WireError, type WireFault } from './errors.ts';
+export { type Inspection, inspect } from './inspect.ts';
 export { JournalError, type JournalFault } from './journal/error.ts';
 export type { CheckpointRate, Journal, ReadableJournal } from './journal/journal.ts';
 export { MemoryJournal } from './journal/memory.ts';

@@ -2,14 +2,12 @@
  * Shows servers and clients of this process in the inspector: `--inspect` serves its page here, `--inspect-to` tells another
  * process's inspector. Engines know nothing of it; they are looked on at.
  */
-import { EngineWatch } from '../../inspector/engine-watch.ts';
 import type { Control } from '../../inspector/feed.ts';
 import { Hub, type HubOptions } from '../../inspector/hub.ts';
 import { joinInspector } from '../../inspector/join.ts';
 import { type Inspector, inspect } from '../../inspector/serve.ts';
 import { charts } from '../../machines/index.ts';
-import type { Client } from '../client/client.ts';
-import type { Server } from '../server/server.ts';
+import { type Shown, shownIn } from '../inspect.ts';
 import { inspectAddress, text } from './values.ts';
 import { flag } from './verb.ts';
 
@@ -28,11 +26,9 @@ export interface InspectChoice {
   readonly 'inspect-to'?: string | undefined;
 }
 
-export interface Inspection {
+export interface Inspection extends Shown {
   /** Where the page is; undefined when only another inspector is told. */
   readonly url: string | undefined;
-  server(name: string, server: Server): void;
-  client(name: string, client: Client): void;
   close(): Promise<void>;
 }
 
@@ -55,31 +51,9 @@ export async function openInspection(
       ? undefined
       : await inspect({ hub, port: at.port, ...(at.host === undefined ? {} : { host: at.host }) });
   const join = to === undefined ? undefined : joinInspector(hub, to, { log });
-  let parties = 0;
   return {
     url: page?.url,
-    server(name, server) {
-      const { host, port, tlsPort } = server.addresses;
-      const addresses = [port, tlsPort].flatMap((one) => (one === undefined ? [] : [`${host}:${one}`]));
-      const watch = new EngineWatch(hub, { id: `server-${++parties}`, side: 'server', name, addresses });
-      watch.shows(() => {
-        const { width, height, pixels } = server.display;
-        return { width, height, stride: width * 4, data: pixels };
-      });
-      server.system.watch(watch);
-      server.events.subscribe({ complete: () => watch.gone() });
-    },
-    client(name, client) {
-      const watch = new EngineWatch(hub, { id: `client-${++parties}`, side: 'client', name, addresses: [] });
-      watch.shows(() => client.screens.get('display:0')?.shown());
-      client.system.watch(watch);
-      client.events.subscribe({
-        next: (event) => {
-          if (event.event === 'handover') watch.measured(event);
-        },
-        complete: () => watch.gone(),
-      });
-    },
+    ...shownIn(hub),
     async close() {
       join?.close();
       await page?.close();

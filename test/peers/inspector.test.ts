@@ -2,7 +2,8 @@
  * The inspector's page in a real Chromium: what people see, choose, press and read, by pointer and by keys, in light and dark.
  * The feed is a synthetic one with known times, so that what must be seen is known; foreign programs are real XState programs.
  */
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -560,6 +561,32 @@ describe('charts', () => {
     expect(page.faults).toEqual([]);
   });
 
+  test("the README's example runs as it stands, and is shown", async () => {
+    const readme = readFileSync(join(root, 'README.md'), 'utf8');
+    const code = [...readme.matchAll(/```ts\n([\s\S]*?)```/g)].map(([, block]) => block!);
+    const example = code.find((block) => block.includes('createWebSocketInspector'))!;
+    expect(example.trim().split('\n').length).toBeLessThanOrEqual(22);
+    // Within the checkout, where the package is found by its name; on any port, as others may run here.
+    const place = mkdtempSync(join(root, 'test', '.readme-'));
+    open.push({ close: () => rmSync(place, { recursive: true, force: true }) });
+    writeFileSync(join(place, 'lights.mjs'), example.replace('port: 9229', 'port: 0'));
+    const program = spawn(process.execPath, [join(place, 'lights.mjs')], { stdio: ['ignore', 'pipe', 'inherit'] });
+    open.push({ close: () => program.kill() });
+    const url = await new Promise<string>((resolve, reject) => {
+      program.stdout.on('data', (said) => resolve(/http:\S+/.exec(String(said))?.[0] ?? ''));
+      program.on('exit', (status) => reject(new Error(`the example ended with ${status}`)));
+    });
+    const page = await (await browser.newContext()).newPage();
+    open.push({ close: () => page.context().close() });
+    await page.goto(url);
+    await page.keyboard.press('2');
+    await page.locator('.actor-row', { hasText: 'lights' }).click();
+    for (const light of ['red', 'green', 'yellow', 'red']) {
+      await page.locator(`.state.active[data-state="lights.${light}"]`).waitFor();
+    }
+    await page.locator('.edge.taken').first().waitFor();
+  });
+
   test('zoom, pan, fit and search; the last word is readable', async () => {
     const hub = hubOf();
     played(hub, ['seamless']);
@@ -701,6 +728,15 @@ describe('messages', () => {
     await soon(() => page.locator('.hex .hot').allInnerTexts()).toEqual(['09', '0a', '0b', '0c']);
     await page.locator('.hex span', { hasText: '1e' }).hover();
     await soon(() => page.locator('.fields .hot .path').allInnerTexts()).toEqual(['ramHint']);
+    // By keys, too: from byte to byte, each with its field.
+    await page.getByRole('listbox', { name: 'Bytes' }).focus();
+    await page.keyboard.press('Home');
+    await soon(() => page.locator('.fields .hot .path').allInnerTexts()).toEqual(['sessionId']);
+    for (let i = 0; i < 8; i++) await page.keyboard.press('ArrowRight');
+    await soon(() => page.locator('.fields .hot .path').allInnerTexts()).toEqual(['supportedMouseModes']);
+    await soon(() => page.locator('.hex .hot').allInnerTexts()).toEqual(['09', '0a', '0b', '0c']);
+    await page.keyboard.press('ArrowDown');
+    await soon(() => page.locator('.fields .hot .path').allInnerTexts()).not.toEqual(['supportedMouseModes']);
     await shot(page, 'messages-light');
     await page.getByLabel('Direction').selectOption('out');
     await page.getByLabel('Name or actor').fill('migrate_connected');
@@ -887,6 +923,22 @@ describe('the page itself', () => {
     await tabTo('Messages in order');
     await page.keyboard.press('ArrowDown');
     await page.locator('.sequence-row.chosen').waitFor();
+    // Whatever has the focus shows it.
+    const ring = () =>
+      page.evaluate(() => {
+        const { outlineStyle, outlineWidth } = getComputedStyle(document.activeElement!);
+        return outlineStyle !== 'none' && Number.parseFloat(outlineWidth) >= 1;
+      });
+    for (const key of ['1', '2', '3']) {
+      await page.keyboard.press(key);
+      await page.waitForTimeout(200);
+      for (let i = 0; i < 25; i++) {
+        await page.keyboard.press('Tab');
+        if (await page.evaluate(() => document.activeElement === document.body)) break;
+        expect(await ring(), `view ${key}: ${await focused()}`).toBe(true);
+      }
+    }
+    await page.evaluate(() => (document.activeElement as HTMLElement).blur());
     await page.keyboard.press('2');
     await page.waitForSelector('.actor-row');
     await tabTo('Actors');
@@ -925,6 +977,14 @@ describe('the page itself', () => {
       }
       await page.waitForTimeout(300);
       await shot(page, `${name}-${colorScheme}-${width}`);
+      if (name === 'hand-over') {
+        await page.getByRole('button', { name: 'Cancel' }).click();
+        await page.locator('dialog[open]').waitFor();
+        expect((await page.evaluate(readability)).dim, 'with a dialog').toEqual([]);
+        await shot(page, `dialog-${colorScheme}-${width}`);
+        await page.keyboard.press('Escape');
+        await soon(() => page.locator('dialog[open]').count()).toBe(0);
+      }
       const { scrollWidth, dim } = await page.evaluate(readability);
       expect(scrollWidth, `${name} is wider than its window`).toBeLessThanOrEqual(width);
       expect(dim, name).toEqual([]);
@@ -960,12 +1020,20 @@ function readability(): { scrollWidth: number; dim: string[] } {
     if (
       element === null ||
       text === '' ||
-      element.closest('svg, script, .hidden, dialog:not([open]), .later, option') !== null
+      element.closest('script, title, defs, .hidden, .absent, dialog:not([open]), option, .nest.words') !== null
     )
       continue;
     if (!element.checkVisibility()) continue;
-    const behind = ground(element);
-    const front = over(parse(getComputedStyle(element).color), behind);
+    // Behind a drawing's words stands a box of the same group, or the drawing's own ground.
+    const drawing = element.closest('svg');
+    const box = drawing === null ? null : element.closest('g')?.querySelector(':scope > rect');
+    const below = drawing === null ? null : (drawing.querySelector(':scope > rect.canvas') ?? null);
+    const fill = (shape: Element) => parse(getComputedStyle(shape).fill);
+    const base = below === null ? ground(drawing ?? element) : over(fill(below), [255, 255, 255, 1]);
+    const isGap = box?.closest('.gap') !== null;
+    const behind = box === null || box === undefined || isGap ? base : over(fill(box), base);
+    const style = getComputedStyle(element);
+    const front = over(parse(drawing === null ? style.color : style.fill), behind);
     const [a, b] = [light(front), light(behind)].sort((x, y) => y - x) as [number, number];
     if ((a + 0.05) / (b + 0.05) < 4.5) dim.push(`${text.slice(0, 40)}: ${((a + 0.05) / (b + 0.05)).toFixed(2)}`);
   }

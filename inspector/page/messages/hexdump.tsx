@@ -1,4 +1,7 @@
-/** The bytes of a message, sixteen to a row, or eight where there is no room. A byte under the pointer shows its field, and a chosen field its bytes. */
+/**
+ * The bytes of a message, sixteen to a row, or eight where there is no room. A byte under the pointer, or gone to by keys,
+ * shows its field, and a chosen field its bytes.
+ */
 import { useMemo, useRef } from 'preact/hooks';
 import type { DetailField } from '../../feed.ts';
 import { useWidth } from '../use-width.ts';
@@ -16,6 +19,8 @@ const rowHeight = 18;
 
 export function Hexdump({ bytes, fields, hot, onHot }: HexdumpProps) {
   const box = useRef<HTMLDivElement>(null);
+  /** The byte that was gone to by keys. */
+  const at = useRef(0);
   const perRow = useWidth(box) >= 470 ? 16 : 8;
   const owners = useMemo(() => ownersOf(bytes.length, fields), [bytes, fields]);
   const rows = Math.ceil(bytes.length / perRow);
@@ -29,10 +34,26 @@ export function Hexdump({ bytes, fields, hot, onHot }: HexdumpProps) {
     );
   };
   const point = (event: MouseEvent) => {
-    const at = (event.target as HTMLElement).dataset.at;
-    if (at === undefined) return;
-    const field = fields[(owners[Number(at)] ?? 0) - 1];
-    onHot(field ?? { offset: Number(at), size: 1 });
+    const place = (event.target as HTMLElement).dataset.at;
+    if (place === undefined) return;
+    at.current = Number(place);
+    onHot(fields[(owners[at.current] ?? 0) - 1] ?? { offset: at.current, size: 1 });
+  };
+  const step = (event: KeyboardEvent) => {
+    const by = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -perRow, ArrowDown: perRow }[event.key];
+    const to =
+      event.key === 'Home'
+        ? 0
+        : event.key === 'End'
+          ? bytes.length - 1
+          : by === undefined
+            ? undefined
+            : at.current + by;
+    if (to === undefined) return;
+    event.preventDefault();
+    event.stopPropagation();
+    at.current = Math.max(0, Math.min(bytes.length - 1, to));
+    onHot(fields[(owners[at.current] ?? 0) - 1] ?? { offset: at.current, size: 1 });
   };
   return (
     // biome-ignore lint/a11y/noStaticElementInteractions: pointing shows what the list of fields tells as well
@@ -42,6 +63,7 @@ export function Hexdump({ bytes, fields, hot, onHot }: HexdumpProps) {
         className="hex-rows"
         count={rows}
         rowHeight={rowHeight}
+        onKeyDown={step}
         show={hot === undefined ? undefined : Math.floor(hot.offset / perRow)}
         row={(row) => {
           const start = row * perRow;
