@@ -14,7 +14,7 @@ import { StoredJournal } from './journal/stored.ts';
 export interface OpenJournalOptions extends Retention {
   /** A folder, or `nats://HOST:PORT[,HOST:PORT…]/SHARD[?replicas=N]`. */
   readonly place: string;
-  /** Keeps keystrokes, the clipboard, tickets and passwords too. Default: they are left out. */
+  /** Keeps keystrokes, the clipboard, what the microphone hears, tickets and passwords too. Default: they are left out. */
   readonly secrets?: boolean | undefined;
   /** When it fails, no session may go on: see `onFailure`. Default: sessions go on without it. */
   readonly required?: boolean | undefined;

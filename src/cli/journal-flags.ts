@@ -28,7 +28,7 @@ const bytes: ValueSchema<number> = v.pipe(
 export const journalFlags = {
   journal: flag('PLACE', text, 'Keeps a journal in a folder, or on NATS: nats://HOST:PORT/SHARD?replicas=N.'),
   'journal-secrets': toggle(
-    'Keeps keystrokes, the clipboard, tickets and passwords too, which are left out otherwise.',
+    'Keeps keystrokes, the clipboard, the microphone, tickets and passwords too, which are left out otherwise.',
   ),
   'journal-keep': flag('AGE', age, 'Removes sessions that are older, such as 7d.'),
   'journal-max': flag('SIZE', bytes, 'Removes the oldest sessions when all together are larger, such as 10G.'),

@@ -1,7 +1,8 @@
 /**
  * Leaves out of a journal what is personal or opens a server: keystrokes, what is said to the guest's agent (the clipboard),
- * tickets and passwords. Bytes become zeros of the same number, values say what stood there and how long it was. Never
- * changes what it is handed, and whatever it cannot read on a channel that may hold secrets, it leaves out.
+ * what the microphone hears, tickets and passwords. Bytes become zeros of the same number, values say what stood there and
+ * how long it was. Never changes what it is handed, and whatever it cannot read on a channel that may hold secrets, it
+ * leaves out.
  */
 import { type Entry, LeftOut, type LeftRange } from '../journal/record.ts';
 import { type Channel, channels, fullHeaderSize, miniHeaderSize, type Side } from '../protocol/index.ts';
@@ -11,10 +12,14 @@ type WireEntry = Extract<Entry, { kind: 'wire' }>;
 type EventEntry = Extract<Entry, { kind: 'event' }>;
 type CommandEntry = Extract<Entry, { kind: 'command' }>;
 
-/** Messages whose bodies are left out, by channel: those of the agent carry the clipboard, and main's migrate data pieces of it. */
+/**
+ * Messages whose bodies are left out, by channel: those of the agent carry the clipboard, and main's migrate data pieces of it;
+ * record's are what the microphone hears.
+ */
 const secretMessages: Readonly<Record<string, RegExp>> = {
   main: /^(agent_data|migrate_data)$/,
   inputs: /^key_/,
+  record: /^data$/,
 };
 
 /** What an actor's bytes are read with; none of the charts without a connection, or without secrets. */

@@ -124,7 +124,9 @@ export class LmdbStore implements Store {
 
   async list(): Promise<StreamHead[]> {
     const all: StreamHead[] = [];
-    for (const { value } of this.heads.getRange()) all.push(publicHead(value));
+    this.readable(() => {
+      for (const { value } of this.heads.getRange()) all.push(publicHead(value));
+    });
     return all.sort(byAge);
   }
 
@@ -136,12 +138,14 @@ export class LmdbStore implements Store {
   async *read(name: string, from = 1): AsyncIterable<Uint8Array> {
     // The chunk that holds `from` is the last one that begins no later.
     let start = keyOf(name, 0);
-    for (const key of this.chunks.getKeys({ start: keyOf(name, from), end: start, reverse: true, limit: 1 })) {
-      start = Uint8Array.from(key);
-    }
+    this.readable(() => {
+      for (const key of this.chunks.getKeys({ start: keyOf(name, from), end: start, reverse: true, limit: 1 })) {
+        start = Uint8Array.from(key);
+      }
+    });
     for (;;) {
       // Few at a time, so that no transaction stays open while the caller takes its time.
-      const some = [...this.chunks.getRange({ start, end: keyOf(name, mostRecords), limit: 16 })];
+      const some = this.readable(() => [...this.chunks.getRange({ start, end: keyOf(name, mostRecords), limit: 16 })]);
       for (const { value } of some) yield value;
       const last = some.at(-1);
       if (last === undefined) return;
@@ -195,8 +199,18 @@ export class LmdbStore implements Store {
   }
 
   private kept(name: string): Kept | undefined {
-    const entry = this.heads.getEntry(name);
+    const entry = this.readable(() => this.heads.getEntry(name));
     return entry === undefined ? undefined : { head: entry.value, version: entry.version ?? 0 };
+  }
+
+  /** What LMDB cannot read is damaged. */
+  private readable<T>(read: () => T): T {
+    try {
+      return read();
+    } catch (error) {
+      const what = error instanceof Error ? error.message : String(error);
+      throw new JournalError('damaged', `the journal in ${this.place} is damaged: ${what}`, { cause: error });
+    }
   }
 
   private async guarded(write: () => Promise<boolean>): Promise<boolean> {

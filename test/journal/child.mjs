@@ -1,11 +1,20 @@
 // A program of its own that writes to a journal in a folder: `node child.mjs FOLDER STREAM hold|flood|read`. It prints a line
-// for each thing that it has done, and what went wrong as JSON. It needs dist/.
+// for each thing that it has done, and what went wrong as JSON. With `look` it reads all that is in each folder of FOLDER, and
+// prints a line for each. It needs dist/.
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { ChunkWriter } from '../../dist/src/journal/chunk.js';
 import { LmdbStore } from '../../dist/src/journal/lmdb.js';
+import { readStream } from '../../dist/src/journal/read.js';
 
 const [folder, name, what] = process.argv.slice(2);
 const say = (line) => process.stdout.write(`${line}\n`);
 const birth = { born: Date.now(), epoch: 0, program: 'child', secrets: true };
+
+if (what === 'look') {
+  for (const one of readdirSync(folder)) say(JSON.stringify({ one, ...(await look(join(folder, one))) }));
+  process.exit(0);
+}
 
 try {
   const store = LmdbStore.open(folder, { now: () => Date.now(), readOnly: what === 'read' });
@@ -21,6 +30,20 @@ try {
   await store.close();
 } catch (error) {
   say(JSON.stringify({ fault: error.fault, message: error.message }));
+}
+
+async function look(place) {
+  let records = 0;
+  let store;
+  try {
+    store = LmdbStore.open(place, { now: () => Date.now(), readOnly: true });
+    for (const { name } of await store.list()) for await (const _ of readStream(store, name)) records++;
+    return { records };
+  } catch (error) {
+    return { records, fault: error.fault, message: error.message };
+  } finally {
+    await store?.close();
+  }
 }
 
 async function flood(writer) {

@@ -132,6 +132,59 @@ describe('a folder that is not as it should be', () => {
     }
   });
 
+  it('holds a journal in which any bytes were changed: it is refused, or read up to there, and nobody is taken down', async () => {
+    spawnSync(process.execPath, [ready], { stdio: 'ignore' });
+    const path = join(folder, 'whole');
+    const store = LmdbStore.open(path, { now });
+    for (let n = 0; n < 40; n++) {
+      const writer = await store.write(`run/session:${n}`, birthAt(n));
+      const chunks = new Chunks();
+      for (let i = 0; i < 4; i++) await writer.append(chunks.next(15), { finished: i === 3 });
+      await writer.close();
+    }
+    await store.close();
+    const [file] = readdirSync(path) as [string];
+    const whole = readFileSync(join(path, file));
+    // The pages of its trees, by which LMDB finds its way, and the two heads; what is in values is looked at elsewhere.
+    const trees: number[] = [0, 1];
+    for (let page = 2; page < whole.length / 4096; page++) {
+      const isIts = whole.readBigUInt64LE(page * 4096) === BigInt(page);
+      if (isIts && [1, 2].includes(whole.readUInt16LE(page * 4096 + 18))) trees.push(page);
+    }
+    expect(trees.length).toBeGreaterThan(20);
+    let seed = 12_345;
+    const random = (below: number): number => {
+      seed = (Math.imul(seed, 1_103_515_245) + 12_345) >>> 0;
+      return Math.floor((seed / 2 ** 32) * below);
+    };
+    const places = join(folder, 'changed');
+    for (let n = 0; n < 120; n++) {
+      const changed = Buffer.from(whole);
+      const page = trees[random(trees.length)]! * 4096;
+      for (let i = random(3); i >= 0; i--) {
+        // The head of a page and the offsets behind it, more often than the rest.
+        changed[page + random(n % 3 === 0 ? 4096 : 80)] = random(256);
+      }
+      mkdirSync(join(places, String(n)), { recursive: true });
+      writeFileSync(join(places, String(n), file), changed);
+    }
+    const looked = spawnSync(process.execPath, [child, places, '-', 'look'], { encoding: 'utf8' });
+    expect([looked.signal, looked.status, looked.stderr]).toEqual([null, 0, '']);
+    const found = looked.stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(found.length).toBe(120);
+    const faults = new Set(found.map(({ fault }) => fault));
+    expect([...faults].filter((fault) => ![undefined, 'damaged', 'foreign'].includes(fault))).toEqual([]);
+    // What was refused says so in one line; what was read is whole.
+    for (const { fault, message, records } of found) {
+      if (fault === undefined) expect(records % 60).toBe(0);
+      else expect(message).toMatch(/^[^\n]{10,200}$/);
+    }
+    expect(found.filter(({ fault }) => fault === 'damaged').length).toBeGreaterThan(20);
+  }, 60_000);
+
   it('holds a journal with a byte changed: it is read up to there', async () => {
     const path = await filled();
     const bytes = readFileSync(path);

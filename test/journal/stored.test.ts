@@ -304,6 +304,25 @@ describe('what is personal', () => {
     }
   });
 
+  it.each(['client', 'server/session:1'])('is what the microphone hears: %s', (root) => {
+    const redactor = new Redactor();
+    const actor = `${root}/record:0`;
+    const init = { type: 'xstate.init', input: { channel: 'record:0' } };
+    const chart = root === 'client' ? 'record/client' : 'record/server';
+    redactor.redact({ kind: 'event', at: 0, actor, event: init, chart });
+    redactor.redact({ kind: 'link', at: 0, actor, link: 'l', found: true, mini: true });
+    const said = (direction: 'in' | 'out', number: number) =>
+      redactor.redact({
+        ...{ kind: 'wire', at: 0, actor, link: 'l', direction },
+        bytes: Uint8Array.of(number, 0, 6, 0, 0, 0, 1, 2, 3, 4, 5, 6),
+      });
+    const [mine, its] = root === 'client' ? (['out', 'in'] as const) : (['in', 'out'] as const);
+    expect(said(mine, 101)).toMatchObject({ left: [{ at: 6, size: 6, what: 'msgc.data' }] });
+    expect(said(mine, 103)).not.toHaveProperty('left');
+    // What a server says here is no sound.
+    expect(said(its, 101)).not.toHaveProperty('left');
+  });
+
   it('is what is said to the agent, in both directions', () => {
     const redactor = new Redactor();
     const actor = 'client/main:0';
