@@ -37,6 +37,8 @@ export class DataPlane {
   private pingId = 0;
   /** Microseconds of the last round trip, if a ping was answered. */
   roundTrip: number | undefined;
+  /** Is told of each round trip. */
+  onRoundTrip: ((micros: number) => void) | undefined;
   private readonly micros: () => number;
 
   constructor(side: Side, channel: string, micros: () => number, wire: PlaneWire) {
@@ -112,7 +114,9 @@ export class DataPlane {
         if (this.synced === this.generation) this.unacknowledged = Math.max(0, this.unacknowledged - ackWindow);
         return true;
       case 'msgc.pong':
-        if (body.id === this.pingId) this.roundTrip = this.micros() - Number(body.timestamp);
+        if (body.id !== this.pingId) return true;
+        this.roundTrip = this.micros() - Number(body.timestamp);
+        this.onRoundTrip?.(this.roundTrip);
         return true;
       default:
         return false;

@@ -20,6 +20,8 @@ export interface DisplayTools {
   readonly clock: Clock;
   /** The JPEG library, where pictures may be sent so. */
   readonly jpeg?: JpegCodec | undefined;
+  /** Loads it when the first client turns out to need it. */
+  readonly loadJpeg?: (() => Promise<JpegCodec>) | undefined;
   /** The session's clock, in milliseconds, by which videos are shown. */
   readonly mmTime?: (() => number) | undefined;
 }
@@ -31,6 +33,8 @@ export class ServerDisplay implements Part {
   private readonly mmTime: () => number;
   /** Clients that came from another server, and had no surface there yet. */
   private readonly bare = new WeakSet<ChannelHost>();
+  /** Clients whose link was slow at another server. */
+  private readonly slow = new WeakSet<ChannelHost>();
   private readonly viewers = new Map<ChannelHost, Viewer>();
   /** What each client said that it can keep. */
   private readonly caches = new WeakMap<ChannelHost, ClientCaches>();
@@ -39,7 +43,12 @@ export class ServerDisplay implements Part {
   private readonly tools: Tools;
   private lastImageId = 0n;
 
-  constructor(width: number, height: number, options: EncodingOptions, { clock, jpeg, mmTime }: DisplayTools) {
+  constructor(
+    width: number,
+    height: number,
+    options: EncodingOptions,
+    { clock, jpeg, loadJpeg, mmTime }: DisplayTools,
+  ) {
     this.screen = new Framebuffer(width, height);
     this.mmTime = mmTime ?? (() => clock.now());
     const streaming = jpeg === undefined ? 'off' : (options.streamingVideo ?? 'off');
@@ -50,11 +59,23 @@ export class ServerDisplay implements Part {
       // A list of codecs puts those first that a client prefers; as we have one, it changes nothing.
       ...(streaming === 'off' ? [] : [DisplayCap.streamReport, DisplayCap.prefVideoCodecType]),
     );
-    const soon = (run: () => void) => {
-      const timer = clock.setTimeout(run, 0);
+    const soon = (run: () => void, ms = 0) => {
+      const timer = clock.setTimeout(run, ms);
       return () => clock.clearTimeout(timer);
     };
-    this.tools = { options, shared: new SharedEncodings(), jpeg, soon, nextId: () => ++this.lastImageId };
+    let isWanted = false;
+    const wantJpeg = () => {
+      if (isWanted || loadJpeg === undefined) return;
+      isWanted = true;
+      loadJpeg().then(
+        (codec) => {
+          this.tools.jpeg = codec;
+        },
+        () => {},
+      );
+    };
+    const nextId = () => ++this.lastImageId;
+    this.tools = { options, shared: new SharedEncodings(), jpeg, wantJpeg, soon, nextId };
   }
 
   get width(): number {
@@ -146,7 +167,8 @@ export class ServerDisplay implements Part {
       if (state.type === 'ready') {
         // A client that comes afresh is ready by its introduction, which is told next.
         if (state.afresh) return;
-        viewerOf().goOn(this.caches.get(host), this.preferred.get(host), !this.bare.has(host));
+        const known = { hasSurface: !this.bare.has(host), isSlow: this.slow.has(host) };
+        viewerOf().goOn(this.caches.get(host), this.preferred.get(host), known);
       } else if (state.type === 'writable') this.viewers.get(host)?.flush();
       else if (state.type === 'ended') {
         this.viewers.get(host)?.close();
@@ -172,7 +194,7 @@ export class ServerDisplay implements Part {
     return writeMigrateData('display', {
       version: 1,
       messageSerial: BigInt(host.plane.sent + 1),
-      lowBandwidthSetting: false,
+      lowBandwidthSetting: this.viewers.get(host)?.isSlow ?? false,
       pixmapCacheId: caches?.pixmapCacheId ?? 1,
       pixmapCacheSize: caches?.pixmapCacheSize ?? 0n,
       pixmapCacheFreezer: true,
@@ -187,6 +209,7 @@ export class ServerDisplay implements Part {
     const state = readMigrateData('display', data);
     host.plane.sent = Number(state.messageSerial) - 1;
     if (!state.surfacesAtClient.some(({ id }) => id === 0)) this.bare.add(host);
+    if (state.lowBandwidthSetting) this.slow.add(host);
     this.caches.set(host, {
       pixmapCacheId: state.pixmapCacheId,
       pixmapCacheSize: state.pixmapCacheSize,

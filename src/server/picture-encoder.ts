@@ -35,11 +35,11 @@ export interface EncodingOptions {
   /** How pictures are encoded, unless a client prefers another way. Default: auto_glz. */
   readonly imageCompression?: ServerCompression | undefined;
   /**
-   * Whether pictures that look taken may be sent as JPEG, which changes them a little. `auto` is for slow links; no link is
-   * taken for slow yet, so it is `never`. Default: auto.
+   * Whether pictures that look taken may be sent as JPEG, which changes them a little. `auto` does so for clients whose link is
+   * slow, below 10 Mbit/s, and sends them once more, exactly, when the screen has come to rest. Default: auto.
    */
   readonly jpegWanCompression?: WanCompression | undefined;
-  /** Whether GLZ is packed once more. `auto` as above. Default: auto. */
+  /** Whether GLZ is packed once more; `auto` does so where the link is slow. Default: auto. */
   readonly zlibGlzWanCompression?: WanCompression | undefined;
   /**
    * Which moving regions are sent as MJPEG, which changes them a little while they move: none, those that look taken, or all.
@@ -107,9 +107,11 @@ export class SharedEncodings {
 export interface Tools {
   readonly options: EncodingOptions;
   readonly shared: SharedEncodings;
-  readonly jpeg: JpegCodec | undefined;
-  /** Runs something when others have had their turn; what it returns calls that off. */
-  readonly soon: (run: () => void) => () => void;
+  /** The JPEG library, once it is there; `wantJpeg` has it loaded. */
+  jpeg: JpegCodec | undefined;
+  readonly wantJpeg: () => void;
+  /** Runs something when others have had their turn, or after so many milliseconds; what it returns calls that off. */
+  readonly soon: (run: () => void, ms?: number) => () => void;
   /** Numbers pictures; no two of a session have one. */
   readonly nextId: () => bigint;
 }
@@ -122,8 +124,13 @@ export class PictureEncoder {
   private dictionary: GlzDictionary | undefined;
   private readonly glzWindow: { readonly pixels: number; readonly nextId: number };
   private compression: ServerCompression;
+  private readonly isSlow: () => boolean;
+  /** What is encoded now must not be changed. */
+  private exact = false;
 
-  constructor(tools: Tools, caches: ClientCaches, caps: Caps) {
+  /** `isSlow`: whether the client's link is. */
+  constructor(tools: Tools, caches: ClientCaches, caps: Caps, isSlow: () => boolean) {
+    this.isSlow = isSlow;
     this.tools = tools;
     this.caps = caps;
     const size = caches.pixmapCacheSize;
@@ -144,8 +151,12 @@ export class PictureEncoder {
     if (found !== undefined) this.compression = found;
   }
 
-  /** The messages that show an area of the screen, which is not empty. All of them must be sent, in their order. */
-  encode(screen: Framebuffer, area: Rect): Message[] {
+  /**
+   * The messages that show an area of the screen, which is not empty. All of them must be sent, in their order. `exact`: not
+   * as JPEG.
+   */
+  encode(screen: Framebuffer, area: Rect, exact = false): Message[] {
+    this.exact = exact;
     const color = screen.uniform(area);
     if (color !== undefined) return [fillMessage(area, color)];
     const width = area.right - area.left;
@@ -183,7 +194,14 @@ export class PictureEncoder {
   }
 
   private photo(): Coding {
-    return this.tools.jpeg !== undefined && this.tools.options.jpegWanCompression === 'always' ? 'jpeg' : 'quic';
+    const { tools } = this;
+    if (this.exact || !this.applies(tools.options.jpegWanCompression)) return 'quic';
+    if (tools.jpeg === undefined) tools.wantJpeg();
+    return tools.jpeg === undefined ? 'quic' : 'jpeg';
+  }
+
+  private applies(when: WanCompression = 'auto'): boolean {
+    return when === 'always' || (when === 'auto' && this.isSlow());
   }
 
   private glz(width: number, height: number): Coding {
@@ -214,7 +232,7 @@ export class PictureEncoder {
       case 'glz': {
         this.dictionary ??= new GlzDictionary(this.glzWindow);
         const data = this.dictionary.encode(source, LzType.RGB32);
-        if (this.tools.options.zlibGlzWanCompression === 'always') {
+        if (this.applies(this.tools.options.zlibGlzWanCompression)) {
           const packed = deflateGlz(data);
           if (packed.length < data.length) {
             return { type: 'zlib_glz_rgb', ...described, glzDataSize: data.length, data: packed };

@@ -86,6 +86,8 @@ const defaultSchemes: readonly Scheme[] = ['seamless', 'semi-seamless', 'switch-
 export interface ServerCodecs {
   readonly opus?: Opus | undefined;
   readonly jpeg?: JpegCodec | undefined;
+  /** Loads it when a client's link turns out to be slow. */
+  readonly loadJpeg?: (() => Promise<JpegCodec>) | undefined;
 }
 
 /** Opens the ports and serves. Throws UsageError when an option cannot be used or a port cannot be had. */
@@ -101,7 +103,7 @@ export async function createServer(options: ServerOptions = {}): Promise<Server>
   const lossy = options.jpegWanCompression === 'always' || (options.streamingVideo ?? 'off') !== 'off';
   const jpeg = lossy ? await loadJpeg() : undefined;
   const taken = options.resume ? await takeUp(options.journal, 'server', options.clock ?? wallClock) : undefined;
-  const server = new Server(options, { opus, jpeg }, taken);
+  const server = new Server(options, { opus, jpeg, loadJpeg }, taken);
   if (options.port !== undefined || options.tlsPort !== undefined || options.path !== undefined) {
     await server.listen(options);
   }
@@ -138,7 +140,7 @@ export class Server implements Console, Spice {
   private listening: Listening | undefined;
 
   /** Use `createServer`, which loads the codecs; what is not there is not used. `taken`: what the server goes on with. */
-  constructor(options: ServerOptions, { opus, jpeg }: ServerCodecs = {}, taken?: TakenUp) {
+  constructor(options: ServerOptions, { opus, jpeg, loadJpeg }: ServerCodecs = {}, taken?: TakenUp) {
     this.options = options;
     this.resumed = taken?.sessions ?? [];
     this.links = taken?.counted ?? 0;
@@ -155,6 +157,7 @@ export class Server implements Console, Spice {
     this.display = new ServerDisplay(options.width ?? 640, options.height ?? 480, options, {
       clock: this.clock,
       jpeg,
+      loadJpeg,
       mmTime: () => this.multiMediaTime,
     });
     this.playback = new Playback(() => this.multiMediaTime);

@@ -9,6 +9,7 @@ import { SurfaceFlags, SurfaceFmt } from '../protocol/constants.ts';
 import type { Rect } from '../sources/console.ts';
 import { areaOf, Dirty, isEmptyRect } from './dirty.ts';
 import type { Framebuffer } from './framebuffer.ts';
+import { LinkSpeed } from './link-speed.ts';
 import type { Video } from './motion.ts';
 import { baseOf, type ClientCaches, fillMessage, PictureEncoder, primary, type Tools } from './picture-encoder.ts';
 import { ClientVideos } from './video.ts';
@@ -19,6 +20,9 @@ const mostPixels = 1 << 18;
 const mostFirstPixels = 1 << 22;
 /** Pixels that are encoded before others get their turn. */
 const pixelsPerTurn = 1 << 19;
+
+/** Milliseconds without a change after which what JPEG has changed is sent once more. */
+const restMs = 1_000;
 
 /** For clients of which nothing is known: nothing may be kept. */
 const noCaches: ClientCaches = {
@@ -40,12 +44,19 @@ export class Viewer {
   /** Calls off the turn that is waited for. */
   private turn: (() => void) | undefined;
   private readonly videos: ClientVideos;
+  private readonly speed: LinkSpeed;
+  /** What the client shows as JPEG has left it. */
+  private readonly blurred = new Dirty();
+  private changes = 0;
+  private restless: (() => void) | undefined;
 
   constructor(host: ChannelHost, screen: Framebuffer, tools: Tools) {
     this.host = host;
     this.screen = screen;
     this.tools = tools;
-    this.encoder = new PictureEncoder(tools, noCaches, host.peerCaps);
+    this.speed = new LinkSpeed(() => host.plane.ping());
+    host.plane.onRoundTrip = (micros) => this.speed.answered(micros);
+    this.encoder = this.encoderFor(noCaches);
     this.videos = new ClientVideos(host);
   }
 
@@ -59,6 +70,11 @@ export class Viewer {
     return this.hasSurface;
   }
 
+  /** The client's link is slow. */
+  get isSlow(): boolean {
+    return this.speed.isSlow;
+  }
+
   /** Some of the picture is still to be sent, or more than the network takes has been. */
   get isBehind(): boolean {
     return this.hasSurface && (!this.dirty.isEmpty || !this.host.writable);
@@ -67,6 +83,7 @@ export class Viewer {
   /** The client knows nothing yet. */
   begin(caches: ClientCaches | undefined, preferred: number | undefined): void {
     this.renew(caches, preferred);
+    this.speed.begin(false);
     this.hasSurface = false;
     this.show(this.screen);
   }
@@ -75,12 +92,17 @@ export class Viewer {
    * The client has been handed over with all it has: a GLZ window that goes on, and its surface, if it has one. It has none when
    * its channel was opened at the very moment of the move.
    */
-  goOn(caches: ClientCaches | undefined, preferred: number | undefined, hasSurface: boolean): void {
+  goOn(
+    caches: ClientCaches | undefined,
+    preferred: number | undefined,
+    { hasSurface, isSlow }: { hasSurface: boolean; isSlow: boolean },
+  ): void {
     const { host } = this;
     this.renew(caches, preferred);
     this.hasSurface = hasSurface;
     this.unmarked = 0;
     host.plane.openWindow();
+    this.speed.begin(isSlow);
     host.send({ type: 'msg.inval_all_pixmaps', body: { waitList: [] } });
     host.send({ type: 'msg.inval_all_palettes', body: {} });
     host.send({ type: 'msg.stream_destroy_all', body: {} });
@@ -98,6 +120,7 @@ export class Viewer {
     const { width, height } = screen;
     this.screen = screen;
     this.dirty.clear();
+    this.blurred.clear();
     if (!this.videos.isEmpty) host.send({ type: 'msg.stream_destroy_all', body: {} });
     this.videos.clear();
     this.unmarked = 0;
@@ -119,6 +142,7 @@ export class Viewer {
 
   changed(area: Rect): void {
     if (!this.hasSurface) return;
+    this.changes++;
     this.dirty.add(area);
     this.flush();
   }
@@ -150,9 +174,12 @@ export class Viewer {
 
   filled(area: Rect, color: number): void {
     if (!this.hasSurface || isEmptyRect(area)) return;
+    this.changes++;
     this.dirty.remove(area);
-    if (!this.dirty.meets(area) && this.host.writable) this.host.send(fillMessage(area, color));
-    else this.dirty.add(area);
+    if (!this.dirty.meets(area) && this.host.writable) {
+      this.blurred.remove(area);
+      this.host.send(fillMessage(area, color));
+    } else this.dirty.add(area);
   }
 
   /** What was at `from` is at `area` now. */
@@ -162,7 +189,9 @@ export class Viewer {
     const bottom = from.y + area.bottom - area.top;
     const knows = !this.dirty.meets({ left: from.x, top: from.y, right, bottom });
     if (knows && this.host.writable) {
+      this.changes++;
       this.dirty.remove(area);
+      if (this.blurred.meets({ left: from.x, top: from.y, right, bottom })) this.blurred.add(area);
       this.host.send({ type: 'msg.copy_bits', body: { base: baseOf(area), srcPos: { x: from.x, y: from.y } } });
     } else this.changed(area);
   }
@@ -182,9 +211,37 @@ export class Viewer {
       const most = this.unmarked > 0 && all <= mostFirstPixels ? all : mostPixels;
       const area = this.dirty.take((width) => Math.floor(most / width))!;
       pixels += areaOf(area);
-      for (const message of this.encoder.encode(this.screen, area)) this.host.send(message);
+      this.send(area);
       this.mark(areaOf(area));
     }
+    if (this.dirty.isEmpty) this.waitForRest();
+  }
+
+  /** Sends what is at an area now. */
+  private send(area: Rect, exact = false): void {
+    this.blurred.remove(area);
+    for (const message of this.encoder.encode(this.screen, area, exact)) {
+      this.host.send(message);
+      const type = message.body.srcBitmap?.type;
+      if (type === 'jpeg') this.blurred.add(area);
+      this.speed.sent(64 + (message.body.srcBitmap?.data?.length ?? 0));
+    }
+  }
+
+  /** When nothing has changed for a while, what JPEG has changed is made good, a part at a time. */
+  private waitForRest(): void {
+    if (this.restless !== undefined || this.blurred.isEmpty || this.tools.options.jpegWanCompression === 'always')
+      return;
+    const { changes } = this;
+    this.restless = this.tools.soon(() => {
+      this.restless = undefined;
+      const isAtRest = changes === this.changes && this.dirty.isEmpty && this.host.writable && this.speed.isIdle;
+      if (isAtRest) {
+        const area = this.blurred.take((width) => Math.floor(mostPixels / width));
+        if (area !== undefined) this.send(area, true);
+      }
+      this.waitForRest();
+    }, restMs);
   }
 
   /** So much was sent: the first picture is shown when all of it is there. */
@@ -197,13 +254,21 @@ export class Viewer {
   close(): void {
     this.turn?.();
     this.turn = undefined;
+    this.restless?.();
+    this.restless = undefined;
+    this.blurred.clear();
     this.hasSurface = false;
   }
 
   private renew(caches: ClientCaches | undefined, preferred: number | undefined): void {
-    this.encoder = new PictureEncoder(this.tools, caches ?? noCaches, this.host.peerCaps);
+    this.encoder = this.encoderFor(caches ?? noCaches);
+    this.blurred.clear();
     if (preferred !== undefined) this.encoder.prefer(preferred);
     this.videos.clear();
+  }
+
+  private encoderFor(caches: ClientCaches): PictureEncoder {
+    return new PictureEncoder(this.tools, caches, this.host.peerCaps, () => this.speed.isSlow);
   }
 
   private tellMonitors(): void {

@@ -168,6 +168,37 @@ describe('the cheapest encoding', () => {
     expect(watcher.counts.get('draw_copy glz_rgb')).toBeGreaterThan(0);
   });
 
+  it('of a photograph is JPEG for a client whose link is slow, and exact when it has come to rest', async () => {
+    const display = new ServerDisplay(width, height, {}, { clock: wallClock, loadJpeg: async () => jpeg });
+    const caches = () => new Caches({}, async () => jpeg);
+    const [slow, fast] = [new Watcher(display, { caches: caches() }).begin(), new Watcher(display).begin()];
+    slow.answer(1);
+    fast.answer(1);
+    // Always another part of it, so that nothing is scrolling.
+    const turned = (by: number) => {
+      const words = new Uint32Array(photo.data.slice().buffer);
+      return new Uint8Array(Uint32Array.from(words, (_, i) => words[(i + by) % words.length]!).buffer);
+    };
+    for (let i = 1; i <= 24; i++) {
+      display.draw(all, turned(i * 13));
+      await turns(3);
+      slow.answer(2_000);
+      fast.answer(2);
+    }
+    expect(slow.counts.get('draw_copy jpeg')).toBeGreaterThan(0);
+    expect(fast.counts.get('draw_copy jpeg')).toBeUndefined();
+    expect(await slow.differs(display)).toBeGreaterThan(1_000);
+    const answering = setInterval(() => slow.answer(2_000), 50);
+    try {
+      await expect.poll(() => slow.differs(display), { timeout: 10_000 }).toBe(0);
+    } finally {
+      clearInterval(answering);
+    }
+    expect(await fast.differs(display)).toBe(0);
+    slow.end();
+    fast.end();
+  });
+
   it('of what is there already is nothing, of what has moved a copy', async () => {
     expect(await types({}, (display) => shows(display, desktop))).toEqual([]);
     const scroll = (display: ServerDisplay) => {

@@ -25,6 +25,8 @@ export class Watcher {
   readonly counts = new Map<string, number>();
   bytes = 0;
   sent = 0;
+  /** Pings that were sent: told of as come back by `answer`. */
+  pings = 0;
   /** Messages that the client takes before it must be told that there is room; none are lost. */
   room = Number.POSITIVE_INFINITY;
   onMessage: ((message: AnyMessage) => void) | undefined;
@@ -38,6 +40,10 @@ export class Watcher {
       peerCaps: options.peerCaps ?? caps(DisplayCap.monitorsConfig, DisplayCap.lz4Compression),
       plane: {
         openWindow() {},
+        ping() {
+          watcher.pings++;
+        },
+        onRoundTrip: undefined,
         get sent() {
           return watcher.sent;
         },
@@ -66,6 +72,11 @@ export class Watcher {
   makeRoom(messages: number): void {
     this.room = messages;
     if (messages > 0) this.states.next({ type: 'writable' });
+  }
+
+  /** The last ping comes back after so many milliseconds. */
+  answer(ms: number): void {
+    this.host.plane.onRoundTrip?.(ms * 1_000);
   }
 
   end(): void {
