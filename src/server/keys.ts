@@ -73,6 +73,10 @@ export class KeyStore {
     this.ahead = ahead;
     this.make = make;
     this.clock = clock;
+  }
+
+  /** Makes keys ahead, from now on. Without this, the first one is made when it is asked for. */
+  stock(): void {
     this.fill();
   }
 

@@ -213,6 +213,7 @@ export class Server implements Console, Spice {
 
   /** Opens further ports. Throws UsageError when one cannot be had. */
   async listen(options: ListenOptions): Promise<void> {
+    this.keys.stock();
     this.listening = await listen(
       {
         ...options,

@@ -45,7 +45,7 @@ export const clientLink: Target = {
     await settle(4);
     await made.clock.advance(8_001);
     demand(made.strangers.length < 64, 'it dials again and again');
-    await endStrangers(made);
+    await endStrangers(made, input.length);
   },
 };
 
@@ -95,7 +95,7 @@ export function clientChannel(word: ChannelWord): Target {
       if ((how & flags.cancels) !== 0) main?.write(say(102));
       await settle(3);
       await made.clock.advance(11_000);
-      await endStrangers(made);
+      await endStrangers(made, input.length);
     },
   };
 }

@@ -50,6 +50,7 @@ async function work({ wanted, seed, ms, at, pulse }: Work): Promise<number> {
         tally.inputs += before.inputs;
         tally.refused += before.refused;
         tally.bytes += before.bytes;
+        if (before.slowest.ms > tally.slowest.ms) tally.slowest = before.slowest;
       }
       tallies.set(target.name, tally);
       for (const { what, input, at: from } of tally.findings) {
@@ -63,11 +64,12 @@ async function work({ wanted, seed, ms, at, pulse }: Work): Promise<number> {
     console.log(`round ${round + 1}: ${[...tallies.values()].reduce((sum, { inputs }) => sum + inputs, 0)} inputs`);
   }
   console.log('');
-  for (const { target, inputs, refused, bytes, findings } of tallies.values()) {
+  for (const { target, inputs, refused, bytes, findings, slowest } of tallies.values()) {
     const share = inputs === 0 ? 0 : Math.round((100 * refused) / inputs);
     const size = `${(bytes / 1e6).toFixed(1)} MB`.padStart(10);
+    const slow = `, slowest ${slowest.ms.toFixed(0).padStart(4)} ms (input ${slowest.at}, ${slowest.bytes} bytes)`;
     console.log(
-      `${target.padEnd(18)}${String(inputs).padStart(10)} inputs${size}${`${share} %`.padStart(6)} refused${findings.length ? `, ${findings.length} FOUND` : ''}`,
+      `${target.padEnd(18)}${String(inputs).padStart(10)} inputs${size}${`${share} %`.padStart(6)} refused${slow}${findings.length ? `, ${findings.length} FOUND` : ''}`,
     );
   }
   for (const target of all) await target.close?.();

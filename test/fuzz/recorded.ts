@@ -210,6 +210,7 @@ function recordedServer(name: string, tapes: readonly Tape[]): Target {
       server.migrateEnd(true);
       server.guestArrived();
       await settle(1);
+      free.counter.check(input.length);
       checkLog(log);
     },
     check: () => checkLeft(free, population),
@@ -240,7 +241,7 @@ function recordedClient(tapes: readonly Tape[]): Target {
         await settle(1);
       }
       await made.clock.advance(11_000);
-      await endStrangers(made);
+      await endStrangers(made, input.length);
     },
   };
 }

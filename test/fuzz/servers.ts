@@ -3,6 +3,7 @@ import { Server, type ServerOptions } from '../../src/server/server.ts';
 import { type ChannelWord, linkMessage } from '../support/raw-client.ts';
 import { readU32 } from '../support/raw-wire.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
+import { Counter } from './count.ts';
 import { glue, mutate } from './mutate.ts';
 import type { Random } from './random.ts';
 import { framed, streamOf } from './samples.ts';
@@ -16,9 +17,12 @@ const mechanismAndTicket = glue(Uint8Array.of(1, 0, 0, 0), new Uint8Array(128));
 export function freeServer(options: ServerOptions = {}) {
   const clock = new VirtualClock();
   const log: string[] = [];
-  const server = new Server({ clock, width: 32, height: 24, ...options, log: (line) => log.push(line) });
+  const counter = new Counter();
+  const server = new Server({
+    ...{ clock, width: 32, height: 24, journal: counter, ...options },
+    log: (line) => log.push(line),
+  });
   const key = { pubKey: new Uint8Array(162), decrypt: async (ticket: Uint8Array) => ticket };
-  // Keys are made ahead by themselves; here nobody waits for any.
   (server as unknown as { keys: unknown }).keys = { take: async () => key };
   server.playback.start({ channels: 2, frequency: 44_100 });
   server.record.start({ channels: 1, frequency: 44_100 });
@@ -30,7 +34,7 @@ export function freeServer(options: ServerOptions = {}) {
     server.accept(pair.right);
     return new Stranger(pair, pair.left);
   };
-  return { clock, log, server, dial, heard: () => heard };
+  return { clock, log, server, dial, counter, heard: () => heard };
 }
 
 type Free = ReturnType<typeof freeServer>;
@@ -41,6 +45,13 @@ export function checkLog(log: string[]): void {
   log.length = 0;
   demand(faults.length === 0, faults.join('\n'));
 }
+
+/** Draws something flat and something that is not. */
+export function draw(server: Server, colour: number): void {
+  server.display.fill({ left: 0, top: 0, right: 32, bottom: 24 }, colour & 0xffffff);
+  server.display.draw({ left: 3, top: 2, right: 19, bottom: 14 }, noise);
+}
+const noise = Uint8Array.from({ length: 16 * 12 * 4 }, (_, i) => (i * 37) ^ (i >> 3));
 
 /** Everything that strangers began is over. */
 export async function checkLeft({ server, clock, log }: Free, population: number): Promise<void> {
@@ -77,6 +88,7 @@ export function serverLink(): Target {
       await settle(2);
       stranger.pipe.close();
       await settle(1);
+      free.counter.check(input.length);
       checkLog(free.log);
     },
     check: () => checkLeft(free, population),
@@ -131,7 +143,9 @@ export function serverChannel(word: ChannelWord): Target {
       if ((how & flags.moved) !== 0) server.migrateEnd(true);
       own.writeIn(input.subarray(2), step || input.length);
       await settle(1);
+      draw(server, own.received);
       await clock.advance(100);
+      draw(server, own.received + 1);
       if ((how & flags.closes) !== 0) own.pair.cut();
       if ((how & (flags.moving | flags.moved)) === flags.moving) server.migrateEnd(false);
       await settle(1);
@@ -140,6 +154,7 @@ export function serverChannel(word: ChannelWord): Target {
       await clock.advance(30_000);
       if ((how & flags.moved) !== 0) server.guestArrived();
       await settle(1);
+      free.counter.check(input.length);
       checkLog(free.log);
     },
     check: () => checkLeft(free, population),
@@ -153,4 +168,95 @@ export function sessionOf(main: Stranger, mini: boolean): number {
   return main.said.length < at + 4 ? 0 : readU32(main.said, at);
 }
 
-export const servers = (): Target[] => [serverLink(), ...words.map(serverChannel)];
+/**
+ * Two sessions on one server. One is spoken to by a stranger; the other is a bystander's, who must go on as if there were nobody:
+ * heard, drawn for, and told nothing that is not his. Nothing of his is told to the stranger, and nothing that a buffer held
+ * before: pipes scribble 0xdb over what was read.
+ */
+export function bystander(): Target {
+  const free = freeServer();
+  const { server, clock } = free;
+  const keys: number[] = [];
+  server.input.subscribe((event) => {
+    if (event.type === 'key' && event.down) keys.push(event.code);
+  });
+  const link = async (channel: ChannelWord, connectionId: number, onHeard?: (chunk: Uint8Array) => void) => {
+    const pair = wire(clock);
+    server.accept(pair.right);
+    const stranger = new Stranger(pair, pair.left, onHeard);
+    stranger.write(glue(linkMessage({ channel, connectionId, mini: true }), mechanismAndTicket));
+    await settle(2);
+    return stranger;
+  };
+  let his: { readonly all: Stranger[]; readonly id: number; readonly inputs: Stranger } | undefined;
+  const open = async () => {
+    const main = await link('main', 0);
+    await settle(1);
+    const id = sessionOf(main, true);
+    const inputs = await link('inputs', id);
+    const display = await link('display', id);
+    display.write(glue(framed(101, new Uint8Array(14), true), framed(1, Uint8Array.of(1, 0, 0, 0), true)));
+    await settle(1);
+    return { all: [main, inputs, display], id, inputs };
+  };
+  let lastKey = 0x1000;
+  return {
+    name: 'bystander',
+    generate(random) {
+      const word = random.below(words.length);
+      const parts = words[word] === 'display' ? [framed(101, new Uint8Array(14), true)] : [];
+      parts.push(streamOf(words[word] as never, 'client', true, random));
+      return glue(Uint8Array.of(word), ...parts);
+    },
+    async run(input) {
+      his ??= await open();
+      const { all, id, inputs } = his;
+      const word = words[(input[0] ?? 0) % words.length]!;
+      const chunks: Uint8Array[] = [];
+      const hear = (chunk: Uint8Array) => chunks.push(chunk.slice());
+      const before = all.map(({ received }) => received);
+      const main = await link('main', 0, hear);
+      await settle(1);
+      const own = word === 'main' ? main : await link(word, sessionOf(main, true), hear);
+      const calm = all.map(({ received }) => received);
+      demand(before.join() === calm.join(), 'a bystander is told of a link');
+      try {
+        own.write(input.subarray(1));
+        await settle(2);
+        draw(server, own.received);
+        const key = ++lastKey;
+        inputs.write(framed(101, new Uint8Array(Uint32Array.of(key).buffer), true));
+        await clock.advance(50);
+        demand(keys.at(-1) === key, 'the key of a bystander was not heard');
+        demand(
+          all.every(({ closed }) => !closed),
+          'a bystander was hung up on',
+        );
+        demand(all[2]!.received > before[2]!, 'nothing was drawn for a bystander');
+        const told = glue(...chunks);
+        demand(!holds(told, new Uint8Array(Uint32Array.of(id).buffer)), 'a stranger was told of another session');
+        demand(!holds(told, new Uint8Array(8).fill(0xdb)), 'a stranger was sent what a buffer held');
+      } finally {
+        main.pipe.close();
+        own.pipe.close();
+      }
+      await clock.advance(100);
+      keys.length = 0;
+      // Acknowledged as a viewer does, so that it is drawn for on and on.
+      for (let left = 4; left > 0; left--) all[2]!.write(framed(2, new Uint8Array(), true));
+      await settle(1);
+      free.counter.check(input.length);
+      checkLog(free.log);
+    },
+    async check() {
+      for (const one of his?.all ?? []) one.pipe.close();
+      his = undefined;
+      await checkLeft(free, 1);
+    },
+    close: () => server.close(),
+  };
+}
+
+const holds = (bytes: Uint8Array, piece: Uint8Array): boolean => Buffer.from(bytes).includes(Buffer.from(piece));
+
+export const servers = (): Target[] => [serverLink(), ...words.map(serverChannel), bystander()];

@@ -12,7 +12,7 @@ export interface Target {
   close?(): void | Promise<void>;
   /** Bytes of memory that an input may cost besides 64 times its own size. Default 32 MiB. */
   readonly memory?: number;
-  /** Milliseconds of work that an input may cost on a busy machine. Default 2,000. */
+  /** Milliseconds of a processor that an input may cost, at best of three times. Default 500. */
   readonly work?: number;
 }
 
@@ -24,3 +24,9 @@ export class Found extends Error {}
 export function demand(truth: boolean, what: string): asserts truth {
   if (!truth) throw new Found(what);
 }
+
+/**
+ * Work of charts, counted: what an input may make them do. A unit is an input of a chart, a command of one, or a kilobyte that
+ * is sent; every input may cost so many, and further ones for each byte of it.
+ */
+export const workBudget = { units: 2_000, perByte: 2 } as const;

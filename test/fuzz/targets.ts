@@ -3,7 +3,7 @@ import { clientChannel, clientLink } from './clients.ts';
 import { images } from './images.ts';
 import { pure } from './pure.ts';
 import { recorded } from './recorded.ts';
-import { serverChannel, serverLink } from './servers.ts';
+import { servers } from './servers.ts';
 import { sockets } from './sockets.ts';
 import type { Target } from './target.ts';
 
@@ -12,7 +12,7 @@ const words = ['main', 'display', 'inputs', 'cursor', 'playback', 'record'] as c
 const families: Readonly<Record<string, () => Promise<readonly Target[]> | readonly Target[]>> = {
   pure: () => pure,
   images,
-  servers: () => [serverLink(), ...words.map(serverChannel)],
+  servers,
   clients: () => [clientLink, ...words.map(clientChannel)],
   recorded,
   sockets,

@@ -5,6 +5,7 @@ import { LinkError } from '../../src/errors.ts';
 import { type MemoryPair, memoryPair } from '../../src/transport/memory.ts';
 import type { Pipe } from '../../src/transport/pipe.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
+import { Counter } from './count.ts';
 import { demand } from './target.ts';
 
 /** Lets everything happen that needs no time. */
@@ -23,11 +24,15 @@ export class Stranger {
   private first = new Uint8Array(4_096);
   private kept = 0;
 
-  constructor(pair: MemoryPair, pipe: Pipe) {
+  /** `also`: is given each chunk, which is valid during the call only. */
+  constructor(pair: MemoryPair, pipe: Pipe, also: (chunk: Uint8Array) => void = () => {}) {
     this.pair = pair;
     this.pipe = pipe;
     pipe.take({
-      onChunk: (chunk) => this.hear(chunk),
+      onChunk: (chunk) => {
+        this.hear(chunk);
+        also(chunk);
+      },
       onClosed: () => {
         this.closed = true;
       },
@@ -64,6 +69,7 @@ export interface StrangersClient {
   readonly clock: VirtualClock;
   /** In the order in which they were dialled. */
   readonly strangers: Stranger[];
+  readonly counter: Counter;
   readonly log: string[];
   readonly closed: string[];
 }
@@ -77,8 +83,10 @@ export function strangersClient(
   const log: string[] = [];
   const strangers: Stranger[] = [];
   const closed: string[] = [];
+  const counter = new Counter();
   const client = connect({
     destination: { host: 'stranger', port: 1 },
+    journal: counter,
     ...options,
     clock,
     log: (line) => log.push(line),
@@ -94,18 +102,22 @@ export function strangersClient(
   client.events.subscribe((event) => {
     if (event.event === 'closed') closed.push(event.reason);
   });
-  return { client, clock, strangers, log, closed };
+  return { client, clock, strangers, counter, log, closed };
 }
 
 /** Lines that tell of a fault of ours. */
 export const faultsIn = (log: readonly string[]): string[] =>
   log.filter((line) => /a fault of ours|the chart failed|: [a-z_. ]+ failed: /.test(line));
 
-/** Ends the session, and demands that nothing of it is left. */
-export async function endStrangers({ client, clock, log, closed }: StrangersClient): Promise<void> {
+/** Ends the session, and demands that nothing of it is left, and that its `size` bytes have not cost too much. */
+export async function endStrangers(
+  { client, clock, counter, log, closed }: StrangersClient,
+  size: number,
+): Promise<void> {
   client.close();
   await settle(2);
   await clock.advance(30_000);
+  counter.check(size);
   demand(closed.length === 1, `the session closed ${closed.length} times`);
   demand(client.system.population === 0, `${client.system.population} charts are left`);
   demand(client.system.links.size === 0, 'links are left');

@@ -25,7 +25,9 @@ describe('keys', () => {
           resolve({ pubKey, decrypt: async (ticket) => ticket });
         }, 10);
       });
-    return { clock, store: new KeyStore({ ahead, make, clock }), made: () => made };
+    const store = new KeyStore({ ahead, make, clock });
+    store.stock();
+    return { clock, store, made: () => made };
   };
 
   it('are made for a quarter of the time at most, however many links ask', async () => {
