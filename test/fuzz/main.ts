@@ -19,8 +19,8 @@ interface Work {
   readonly pulse: SharedArrayBuffer;
 }
 
-/** Milliseconds that one input may take before it is taken for endless. */
-const patience = 60_000;
+/** Milliseconds of a processor, and on the wall, that one input may take before it is taken for endless. */
+const patience = { processor: 60_000, wall: 600_000 } as const;
 
 async function work({ wanted, seed, ms, at, pulse }: Work): Promise<number> {
   const beats = new Int32Array(pulse);
@@ -99,11 +99,16 @@ function watch(): void {
     workerData: data,
     resourceLimits: { maxOldGenerationSizeMb: 2_048 },
   });
-  let last = { count: -1, at: Date.now() };
+  const spent = () => {
+    const { user, system } = process.cpuUsage();
+    return (user + system) / 1000;
+  };
+  let last = { count: -1, at: Date.now(), spent: spent() };
   const timer = setInterval(() => {
     const count = Atomics.load(beats, 2);
-    if (count !== last.count) last = { count, at: Date.now() };
-    else if (count > 0 && Date.now() - last.at > patience) {
+    const endless = spent() - last.spent > patience.processor || Date.now() - last.at > patience.wall;
+    if (count !== last.count) last = { count, at: Date.now(), spent: spent() };
+    else if (count > 0 && endless) {
       console.log(
         `target number ${Atomics.load(beats, 0)} does not end with input ${Atomics.load(beats, 1)} of seed ${data.seed}`,
       );
