@@ -2,9 +2,8 @@
  * Reads a journal into a hub: the same views as of a live program, from what it wrote down. Charts are folded to know where
  * they were, and messages are cut from the bytes of each link. It changes nothing in the journal, and carries nothing out.
  */
-import type { AnyStateMachine } from 'xstate';
 import { charts } from '../machines/index.ts';
-import { type Fold, fold } from '../src/engine/fold.ts';
+import { Replayer } from '../src/engine/replay.ts';
 import type { JournalRecord } from '../src/journal/record.ts';
 import { EngineWatch } from './engine-watch.ts';
 import type { Party } from './feed.ts';
@@ -18,11 +17,6 @@ export interface JournalFeedOptions {
   readonly epoch?: number;
 }
 
-interface Follower {
-  readonly fold: Fold<AnyStateMachine>;
-  snapshot: any;
-}
-
 const names = new Map<string, string>(Object.entries(charts).map(([name, chart]) => [chart.id, name]));
 
 /** Follows one journal. What does not fit (a chart of another version, bytes that are no messages) is logged once and left out. */
@@ -31,7 +25,7 @@ export class JournalFeed {
   private readonly hub: Hub;
   private readonly side: 'server' | 'client';
   private readonly party: string;
-  private readonly followers = new Map<string, Follower>();
+  private readonly replayer = new Replayer();
   private readonly charts = new Map<string, string>();
   private readonly links = new Map<string, LinkReader>();
   private readonly taps = new Map<string, MessageTap>();
@@ -59,7 +53,13 @@ export class JournalFeed {
         break;
       case 'end':
         this.watch.ended(record.actor);
-        this.followers.delete(record.actor);
+        this.replayer.take(record);
+        break;
+      case 'resume':
+        this.say(`${record.actor}: the program had ended without a word, and another one goes on from here`);
+        break;
+      case 'checkpoint':
+        this.checkpoint(record);
         break;
       case 'link':
         if (record.found) this.over(record.actor, record.link, record.mini);
@@ -71,7 +71,8 @@ export class JournalFeed {
     }
   }
 
-  private event({ actor, event, chart: id }: JournalRecord & { kind: 'event' }): void {
+  private event(record: JournalRecord & { kind: 'event' }): void {
+    const { actor, event, chart: id } = record;
     const chart = id === undefined ? undefined : (names.get(id) ?? id);
     if (chart !== undefined) {
       this.charts.set(actor, chart);
@@ -79,26 +80,21 @@ export class JournalFeed {
     }
     this.noteLink(event);
     this.watch.event(actor, event);
-    try {
-      const follower = chart === undefined ? this.followers.get(actor) : this.begin(actor, chart, event.input);
-      if (follower === undefined) return;
-      if (chart === undefined) follower.snapshot = follower.fold.step(follower.snapshot, event).snapshot;
-      this.watch.stepped(actor, event, follower.snapshot);
-    } catch (error) {
-      this.followers.delete(actor);
-      this.fault(actor, `its chart cannot be followed: ${error instanceof Error ? error.message : String(error)}`);
-    }
+    const fits = this.guard(actor, () => this.replayer.take(record), 'its chart cannot be followed: ');
+    const snapshot = fits ? this.replayer.snapshotOf(actor) : undefined;
+    if (snapshot !== undefined) this.watch.stepped(actor, event, snapshot);
   }
 
-  private begin(actor: string, chart: string, input: unknown): Follower | undefined {
-    if (!Object.hasOwn(charts, chart)) {
-      this.fault(actor, `there is no chart ${chart} here`);
-      return undefined;
+  /** Where all charts were. Those whose begin is not in the journal are known from here on. */
+  private checkpoint(record: JournalRecord & { kind: 'checkpoint' }): void {
+    this.guard(record.actor, () => this.replayer.take(record), 'its charts cannot be followed: ');
+    for (const actor of this.replayer.actors) {
+      const chart = this.replayer.chartOf(actor);
+      if (chart === undefined || this.charts.has(actor)) continue;
+      this.charts.set(actor, chart);
+      this.watch.born(actor, chart);
+      this.watch.stepped(actor, { type: 'checkpoint' }, this.replayer.snapshotOf(actor));
     }
-    const folded = fold((charts as Record<string, unknown>)[chart] as AnyStateMachine, input);
-    const follower = { fold: folded, snapshot: folded.first.snapshot };
-    this.followers.set(actor, follower);
-    return follower;
   }
 
   /** Events tell which link a channel is to use, and its headers. */
@@ -146,18 +142,25 @@ export class JournalFeed {
     return tap;
   }
 
-  private guard(actor: string, run: () => void): void {
+  /** False when it threw; that is told once. */
+  private guard(actor: string, run: () => void, what = ''): boolean {
     try {
       run();
+      return true;
     } catch (error) {
-      this.fault(actor, error instanceof Error ? error.message : String(error));
+      this.fault(actor, what + (error instanceof Error ? error.message : String(error)));
+      return false;
     }
   }
 
   private fault(actor: string, line: string): void {
     if (this.faults.has(`${actor} ${line}`)) return;
     this.faults.add(`${actor} ${line}`);
-    this.hub.record({ kind: 'log', actor: this.party, at: this.at(), line: `${actor}: ${line}` });
+    this.say(`${actor}: ${line}`);
+  }
+
+  private say(line: string): void {
+    this.hub.record({ kind: 'log', actor: this.party, at: this.at(), line });
   }
 }
 

@@ -93,7 +93,12 @@ async function readRuns(store: Store, hub: Hub, part: string | undefined, termin
 
 function partyOf(name: string, records: readonly JournalRecord[]): Omit<Party, 'gone'> {
   const side = records.some(({ actor }) => actor === 'server') ? 'server' : 'client';
-  const listening = records.find((record) => record.kind === 'event' && record.event.type === 'api.listening');
-  const addresses = listening?.kind === 'event' ? (listening.event.addresses as readonly string[]) : [];
+  // A server that went on where another ended may listen elsewhere.
+  const listening = records.flatMap((record) =>
+    record.kind === 'event' && record.event.type === 'api.listening'
+      ? (record.event.addresses as readonly string[])
+      : [],
+  );
+  const addresses = [...new Set(listening)];
   return { id: name.replaceAll('/', '-'), side, name: name.split('-').slice(3).join('-') || name, addresses };
 }

@@ -55,6 +55,11 @@ export class Replayer {
     return this.followers.get(actor)?.snapshot;
   }
 
+  /** Undefined for an actor that does not live. */
+  chartOf(actor: string): ChartName | undefined {
+    return this.followers.get(actor)?.chart;
+  }
+
   /** The next record; what it made a chart do, if it is an event. Throws when it does not fit the charts that there are. */
   take(record: JournalRecord): ReplayStep | undefined {
     if (record.kind === 'end') this.followers.delete(record.actor);

@@ -12,10 +12,12 @@ import { wallClock } from '../../src/engine/clock.ts';
 import { frame } from '../../src/engine/deframe.ts';
 import type { System } from '../../src/engine/system.ts';
 import { MemoryJournal } from '../../src/journal/memory.ts';
+import type { Entry } from '../../src/journal/record.ts';
 import type { Channel } from '../../src/protocol/channel.ts';
 import { channels as protocol } from '../../src/protocol/index.ts';
 import { createServer, type Server } from '../../src/server/server.ts';
 import { createTestCard } from '../../src/sources/test-card.ts';
+import type { Pipe } from '../../src/transport/pipe.ts';
 import { dialTcp } from '../../src/transport/tcp.ts';
 
 const open: { close(): unknown }[] = [];
@@ -153,6 +155,70 @@ describe('journals of two servers and a client', () => {
     );
   });
 });
+
+test('a session that another program took up goes on, and so does its client', async () => {
+  const kept = new MemoryJournal();
+  /** Writes until its program dies. */
+  const life = () => {
+    const one = {
+      dead: false,
+      append: (entry: Entry) => {
+        if (!one.dead) kept.append(entry);
+      },
+      durable: () => kept.durable(),
+      past: (root: 'server' | 'client') => kept.past(root),
+    };
+    return one;
+  };
+  const first = life();
+  const begun = await createServer({ host: '127.0.0.1', port: 0, journal: first });
+  const port = begun.addresses.port!;
+  const journal = new MemoryJournal();
+  const pipes: Pipe[] = [];
+  const client = connect({
+    destination: { host: '127.0.0.1', port },
+    reconnect: { firstMs: 600 },
+    journal,
+    dial: async (destination, _secure, signal) => {
+      const pipe = await dialTcp(destination, { signal });
+      pipes.push(pipe);
+      return pipe;
+    },
+  });
+  open.push({ close: () => client.close() });
+  await until(() => client.channels.size === 6);
+  first.dead = true;
+  for (const pipe of pipes) pipe.abort();
+  await begun.close();
+  const second = await createServer({ host: '127.0.0.1', port, journal: life(), resume: true });
+  open.push({ close: () => second.close() });
+  expect(second.resumed).toHaveLength(1);
+  let back = false;
+  client.events.subscribe((event) => {
+    back ||= event.event === 'reconnect' && event.phase === 'back';
+  });
+  await until(() => back && client.channels.size === 6);
+  const { hello, list } = shown([
+    { name: 'one', journal: kept, address: `127.0.0.1:${port}` },
+    { name: 'client', journal },
+  ]);
+  const lines = hello.records.flatMap((record) => (record.kind === 'log' ? [record.line] : []));
+  expect(lines.length).toBeGreaterThan(0);
+  for (const line of lines) expect(line).toMatch(/had ended without a word, and another one goes on/);
+  expect(list).toMatchObject([{ kind: 'loss', outcome: 'returned' }]);
+  expect(list[0]!.lanes.client.spans.at(-1)).toMatchObject({ label: 'back' });
+  // Read from where all charts were, it shows them too.
+  const hub = new Hub({ charts, mode: 'journal' });
+  open.push(hub);
+  const feed = new JournalFeed(hub, { party: { id: 'one', side: 'server', name: 'one', addresses: [] } });
+  const records = [...kept.read()];
+  for (const record of records.slice(records.findIndex(({ kind }) => kind === 'checkpoint'))) feed.add(record);
+  const { actors } = hub.hello();
+  const session = actors.find(({ chart }) => chart === 'session/server');
+  expect(session).toBeDefined();
+  expect(session!.stoppedAt).toBeUndefined();
+  expect(hub.hello().records.some((record) => record.kind === 'snapshot' && record.actor === session!.id)).toBe(true);
+}, 30_000);
 
 describe('a damaged or foreign journal', () => {
   const feedOf = () => {
