@@ -358,13 +358,15 @@ async function proved(place: string): Promise<Record<string, number>> {
   const terminal = new Captured();
   const code = await runSumac(['journal', 'verify', place, '--json'], terminal);
   const kinds: Record<string, number> = {};
+  let all = 0;
   for (const { session, mismatch, damage, owed, bytes } of terminal.events) {
     expect([session, mismatch, damage, owed]).toEqual([session, undefined, undefined, []]);
-    expect(bytes).toBeGreaterThan(0);
+    all += bytes;
     const kind = /([a-z]+)(:\d+)?$/.exec(session)![1]!;
     kinds[kind] = (kinds[kind] ?? 0) + 1;
   }
   expect(code).toBe(0);
+  expect(all).toBeGreaterThan(500);
   return kinds;
 }
 
@@ -385,10 +387,10 @@ afterEach(async () => {
 });
 
 peerSuite('sumac serve with a journal, watched by spicy', ['spicy', 'Xvfb', 'xdotool'], () => {
-  const watch = async () => {
+  const watch = async (seamless: 'on' | 'off') => {
     const screen = keep(await startXvfb());
     const place = newPlace();
-    const more = ['--journal', place, '--migrate-ms', '2000'];
+    const more = ['--journal', place, '--migrate-ms', '2000', '--seamless', seamless];
     const { source, target } = await startSumacPair({ password: 'secret', more });
     keep(source);
     keep(target);
@@ -399,20 +401,20 @@ peerSuite('sumac serve with a journal, watched by spicy', ['spicy', 'Xvfb', 'xdo
   };
 
   it.each([
-    ['seamless', SAID.seamlessLinked, 'completed'],
-    ['cancelled', SAID.seamlessLinked, 'cancelled'],
-  ] as const)('proves a hand-over: %s', async (_what, said, outcome) => {
-    const { source, target, viewer, place } = await watch();
+    ['seamless', 'on', 'linked', SAID.seamlessLinked, 'completed', SAID.allMoved],
+    ['semi-seamless', 'off', 'linked', SAID.semiSeamlessLinked, 'completed', SAID.allMoved],
+    ['switch-host, after the target has refused', 'on', 'refused', SAID.linkFailed, 'completed', SAID.switchHost],
+    ['cancelled', 'on', 'linked', SAID.seamlessLinked, 'cancelled', SAID.cancel],
+    ['failed', 'off', 'linked', SAID.semiSeamlessLinked, 'failed', SAID.cancel],
+  ] as const)('proves a hand-over: %s', async (_what, seamless, link, said, outcome, saidAtLast) => {
+    const { source, target, viewer, place } = await watch(seamless);
     const since = viewer.mark();
-    await linkClients(source, target, { until: () => viewer.waitForLog(said, { since }) });
-    const move = await beginMove(source, target);
-    if (outcome === 'completed') {
-      expect((await move.finish()).outcome).toBe('completed');
-      await viewer.waitForLog(SAID.allMoved, { since });
-    } else {
-      expect((await move.cancel()).outcome).toBe('cancelled');
-      await viewer.waitForLog(SAID.cancel, { since });
-    }
+    await linkClients(source, target, { link, until: () => viewer.waitForLog(said, { since }) });
+    const uri = outcome === 'failed' ? { uri: `tcp:127.0.0.1:${await freePort()}` } : {};
+    const move = await beginMove(source, target, uri);
+    expect((await (outcome === 'cancelled' ? move.cancel() : move.finish())).outcome).toBe(outcome);
+    await viewer.waitForLog(saidAtLast, { since });
+    if (link === 'refused') await viewer.waitForChannels(6, since);
     await viewer.key('b');
     await new Promise((resolve) => setTimeout(resolve, 500));
     await source.stop();
@@ -423,10 +425,12 @@ peerSuite('sumac serve with a journal, watched by spicy', ['spicy', 'Xvfb', 'xdo
 
 peerSuite('our client with a journal, on two QEMUs', ['qemu-system-x86_64'], () => {
   it.each([
-    ['seamless', true, 'completed'],
-    ['semi-seamless', false, 'completed'],
-    ['cancelled', true, 'cancelled'],
-  ] as const)('proves a hand-over: %s', async (_what, seamless, outcome) => {
+    ['seamless', true, 'linked', 'completed'],
+    ['semi-seamless', false, 'linked', 'completed'],
+    ['switch-host, after the target has refused', false, 'refused', 'completed'],
+    ['cancelled', true, 'linked', 'cancelled'],
+    ['failed', false, 'linked', 'failed'],
+  ] as const)('proves a hand-over: %s', async (_what, seamless, link, outcome) => {
     const place = newPlace();
     const { source, target } = await startQemuPair({ password: 'secret', image: 'moving', seamless });
     keep(source);
@@ -441,11 +445,12 @@ peerSuite('our client with a journal, on two QEMUs', ['qemu-system-x86_64'], () 
     await up(client, ['main:0', 'display:0', 'inputs:0', 'cursor:0', 'playback:0']);
     client.input.keyDown(0x1e);
     client.input.keyUp(0x9e);
-    const linked = phase(client, 'linked');
-    await linkClients(source, target, { until: () => linked });
+    const linked = phase(client, link === 'refused' ? 'failed' : 'linked');
+    await linkClients(source, target, { link, until: () => linked });
     const over = phase(client, outcome === 'completed' ? 'switched' : 'cancelled');
-    const move = await beginMove(source, target, outcome === 'completed' ? {} : { bandwidth: 4_096 });
-    expect((await (outcome === 'completed' ? move.finish() : move.cancel())).outcome).toBe(outcome);
+    const uri = outcome === 'failed' ? { uri: `tcp:127.0.0.1:${await freePort()}` } : {};
+    const move = await beginMove(source, target, outcome === 'cancelled' ? { bandwidth: 4_096 } : uri);
+    expect((await (outcome === 'cancelled' ? move.cancel() : move.finish())).outcome).toBe(outcome);
     await over;
     await new Promise((resolve) => setTimeout(resolve, 300));
     client.close();
