@@ -66,6 +66,7 @@ export async function openJournal(options: OpenJournalOptions): Promise<Journals
       const journal = new StoredJournal({
         store,
         run: name === undefined ? run : `${run}-${name.replaceAll('/', '-')}`,
+        name: name?.replaceAll('/', '-'),
         program,
         clock: {
           now: () => clock.now(),

@@ -67,6 +67,7 @@ const flags = {
   seamless: flag('on|off', onOff, 'off takes seamless out of the schemes. Default on.'),
   ...inspectFlags,
   ...journalFlags,
+  resume: toggle('Takes up the sessions that a killed server left in --journal: their clients may come back to them.'),
   json: toggle('One line of JSON for each event instead of sentences; `at` is milliseconds since the start.'),
 } as const;
 
@@ -111,13 +112,15 @@ async function run(values: Values<typeof flags>, _words: readonly string[], term
     if (terminal.stopped.aborted) resolve();
     terminal.stopped.addEventListener('abort', () => resolve(), { once: true });
   });
+  if (values.resume && values.journal === undefined) throw new UsageError('--resume is of no use without --journal');
   let failure: SumacError | undefined;
   const journals = await openJournals(values, terminal, (error) => {
     failure = error;
     quit();
   });
   const host = await createTestCardHost({
-    journal: journals?.journal(),
+    journal: journals?.journal(values.name),
+    resume: values.resume,
     host: addr,
     port: plainPort,
     tlsPort: values['tls-port'],

@@ -3,7 +3,7 @@
  * and the others go on; without the root there is nothing to go on with. It never throws what a journal holds: that is told.
  */
 import { JournalError } from '../journal/error.ts';
-import { isResumable, type Journal, type Past, type PastPart } from '../journal/journal.ts';
+import { type GoOn, isResumable, type Journal, type Past, type PastPart } from '../journal/journal.ts';
 import { streamOf } from '../journal/stored.ts';
 import { aheadBy, type Clock } from './clock.ts';
 import { type Revived, Reviver } from './resume.ts';
@@ -66,11 +66,30 @@ async function follow(past: Past, first: PastPart, reviver: Reviver, clock: Cloc
     refused.push(`there is nothing to resume: ${past.name} had come to its end`);
     return nothing();
   }
-  await past.goOn(parts);
+  try {
+    await past.goOn(parts.map((part) => goOnWith(past, part, revived)));
+  } catch (error) {
+    refused.push(`nothing of ${past.name} is resumed: ${sentence(error)}`);
+    return nothing();
+  }
   const sessions = revived.actors
     .filter((actor) => /^[^/]+\/session:\d+$/.test(actor))
     .map((actor) => actor.slice(root.length + 1));
   return { revived, clock: aheadBy(now - clock.now(), clock), counted, sessions, refused };
+}
+
+function goOnWith({ split }: Past, part: PastPart, { actors, known, rest }: Revived): GoOn {
+  const isIts = (actor: string) => !split || streamOf(actor) === part.name;
+  const ends = rest.filter(({ kind, actor }) => kind === 'end' && isIts(actor)).length;
+  const births = rest.filter(
+    (entry) => entry.kind === 'event' && entry.chart !== undefined && isIts(entry.actor),
+  ).length;
+  const its = actors.filter(isIts);
+  return {
+    part,
+    actors: its.map((actor) => ({ actor, ...known.get(actor)! })),
+    alive: its.length + ends - births,
+  };
 }
 
 /** The number of the last record. */

@@ -20,6 +20,8 @@ export interface Revived {
   readonly at: number;
   /** Actors that live, the root first. */
   readonly actors: readonly string[];
+  /** What each of them is, and knows. */
+  readonly known: ReadonlyMap<string, { readonly chart: ChartName; readonly context: unknown }>;
   /** Those of them that have a journal of their own, the root first. */
   readonly roots: readonly string[];
   /** What the last steps still asked for, done on paper: to be written down, and its commands to be obeyed. */
@@ -473,6 +475,9 @@ export class Reviver {
     return {
       ...{ root: this.root!, chart: root.chart, snapshot: this.persisted(this.root!, root), timers, at: this.at, rest },
       actors: [...this.alive.keys()],
+      known: new Map(
+        [...this.alive].map(([actor, { chart, snapshot }]) => [actor, { chart, context: snapshot.context }]),
+      ),
       roots: [...this.alive.keys()].filter(
         (address) => address === this.root || this.journalOf(address) !== this.journalOf(parentOf(address)),
       ),

@@ -48,7 +48,7 @@ export class ChannelModel {
   private readonly side: Side;
   private readonly peer: Side;
   private readonly protocol: Channel;
-  private readonly plane: DataPlane;
+  private plane: DataPlane;
   private readonly longest: number;
   private readonly byChart: Owed[] = [];
   private readonly byPlane: Owed[] = [];
@@ -75,10 +75,7 @@ export class ChannelModel {
     this.peer = side === 'server' ? 'client' : 'server';
     this.protocol = channels[addressWord(channel) as keyof typeof channels];
     this.longest = longestBody(this.peer, this.protocol.name);
-    this.plane = new DataPlane(side, this.protocol.name, () => 0, {
-      send: (message) => this.owe(this.byPlane, message),
-      waitFor: () => {},
-    });
+    this.plane = this.newPlane();
   }
 
   /** Whether a command of the chart is still to be followed by bytes. */
@@ -210,6 +207,7 @@ export class ChannelModel {
     this.byChart.length = 0;
     this.taking = undefined;
     this.carried = undefined;
+    this.plane = this.newPlane();
   }
 
   /** The channel has ended. */
@@ -228,6 +226,13 @@ export class ChannelModel {
   /** A link that a command asks for is taken, or not found, before anything else. */
   private checkThatItTook(): void {
     if (this.taking !== undefined) throw new Discrepancy(`it never went on over ${this.taking.link}`);
+  }
+
+  private newPlane(): DataPlane {
+    return new DataPlane(this.side, this.protocol.name, () => 0, {
+      send: (message) => this.owe(this.byPlane, message),
+      waitFor: () => {},
+    });
   }
 
   private letGo(): void {

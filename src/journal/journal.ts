@@ -41,6 +41,15 @@ export interface PastPart {
   records(): AsyncIterable<JournalRecord> | Iterable<JournalRecord>;
 }
 
+/** A part that is gone on with. */
+export interface GoOn {
+  readonly part: PastPart;
+  /** Charts that live in it, each with its name ("main/server") and what it knows. */
+  readonly actors: readonly { readonly actor: string; readonly chart: string; readonly context: unknown }[];
+  /** How many charts have begun in it and not ended, by what is in it already. */
+  readonly alive: number;
+}
+
 /** What a program left unfinished when it ended without a word. */
 export interface Past {
   /** For people: which run of a program it was. */
@@ -51,8 +60,11 @@ export interface Past {
   readonly split: boolean;
   /** The root's, and those of its sessions that were not over. */
   readonly parts: readonly PastPart[];
-  /** From now on, what is appended goes behind these parts. Until then, what is appended begins a journal of its own. */
-  goOn(parts: readonly PastPart[]): Promise<void>;
+  /**
+   * From now on, what is appended goes behind these parts. Until then, what is appended begins a journal of its own. Rejects
+   * with JournalError, `locked` when somebody else was quicker.
+   */
+  goOn(parts: readonly GoOn[]): Promise<void>;
 }
 
 /** A journal that can go on where another program broke off. */

@@ -5,7 +5,8 @@
  */
 import { ChunkWriter } from './chunk.ts';
 import { JournalError } from './error.ts';
-import type { CheckpointRate, Journal } from './journal.ts';
+import type { CheckpointRate, GoOn, Past, ResumableJournal } from './journal.ts';
+import { findUnfinished, type Unfinished } from './past.ts';
 import { BufferPool } from './pool.ts';
 import type { Entry } from './record.ts';
 import type { Birth, Store, StreamWriter } from './store.ts';
@@ -24,6 +25,8 @@ export interface StoredJournalOptions {
   readonly store: Store;
   /** Which run of a program it is of: streams are named "RUN/session:3". */
   readonly run: string;
+  /** Which of several journals of a program it is; it goes on only with one of the same name. */
+  readonly name?: string | undefined;
   /** "sumac 0.1.0" */
   readonly program: string;
   readonly clock: JournalClock;
@@ -61,12 +64,12 @@ interface Stream {
   over: boolean;
 }
 
-export class StoredJournal implements Journal {
-  readonly run: string;
+export class StoredJournal implements ResumableJournal {
+  run: string;
   readonly outlives = true;
   readonly checkpoints: CheckpointRate | undefined;
   private readonly options: StoredJournalOptions;
-  private readonly epoch: number;
+  private epoch: number;
   private readonly streams = new Map<string, Stream>();
   private readonly closed = new Set<string>();
   private readonly pool = new BufferPool();
@@ -137,6 +140,36 @@ export class StoredJournal implements Journal {
   /** Writes nothing more, because of `error`; as if the store had failed. */
   giveUp(error: JournalError): void {
     this.fail(error);
+  }
+
+  async past(root: 'server' | 'client'): Promise<Past | undefined> {
+    const { store, name, clock } = this.options;
+    const found = await findUnfinished(store, root, name);
+    if (found === undefined) return undefined;
+    const { run, head, parts } = found;
+    const now = clock.calendar() - head.epoch;
+    return { name: run, now, split: true, parts, goOn: (chosen) => this.goOn(found, chosen) };
+  }
+
+  private async goOn({ run, head: { epoch }, parts }: Unfinished, chosen: readonly GoOn[]): Promise<void> {
+    const { store, redact } = this.options;
+    for (const { part, alive, actors } of chosen) {
+      const { head } = parts.find(({ name }) => name === part.name)!;
+      const writer = await store.write(head.name, head);
+      if (writer.head.last !== head.last) {
+        await writer.close();
+        throw new JournalError('locked', `${head.name} in ${store.place} was gone on with by somebody else`);
+      }
+      const records = new ChunkWriter(head.last, head.checksum, undefined, this.pool);
+      const name = head.name;
+      this.streams.set(name, { name, records, writer: Promise.resolve(writer), alive, over: false });
+      // What is personal is left out of those, too, whose births were not written by this journal.
+      for (const { actor, chart, context } of actors) {
+        redact?.({ kind: 'event', at: 0, actor, chart, event: { type: 'xstate.init', input: context } });
+      }
+    }
+    this.run = run;
+    this.epoch = epoch;
   }
 
   /** Journals hand over at the same time, so that a store that they share has one commit instead of many. */
