@@ -36,7 +36,7 @@ export type { ReconnectOptions } from './client/reconnect.ts';
 export type { ClientPlayback, ClientRecord, Played, SoundFormat } from './client/sound.ts';
 export { type Picture, Screen } from './client/surface.ts';
 export { webVideoDecoders } from './client/web-video.ts';
-export { type ConnectOptions, connect } from './connect.ts';
+export { type ConnectOptions, connect, type ResumeOptions } from './connect.ts';
 export { type Clock, wallClock } from './engine/clock.ts';
 export { type Effect, type Fold, fold, type Step } from './engine/fold.ts';
 export { type ReplayStep, replay, replayStream } from './engine/replay.ts';

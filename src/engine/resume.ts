@@ -199,6 +199,13 @@ export class Reviver {
   private goOnFrom({ actor, snapshot, timers, at }: CheckpointRecord | Extract<Entry, { kind: 'checkpoint' }>): void {
     this.root ??= actor;
     this.since.set(this.journalOf(actor), at);
+    for (const [to, said] of this.said) {
+      if (this.journalOf(to) === this.journalOf(actor))
+        this.said.set(
+          to,
+          said.filter((one) => one.at > at),
+        );
+    }
     this.revive(actor, snapshot);
     for (const { actor: its, id, event, dueAt } of timers) {
       const own = id.startsWith('#') ? `#${this.nameless++}` : id;

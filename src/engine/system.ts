@@ -91,6 +91,44 @@ export interface Report {
 
 const names = new Map<unknown, string>(Object.entries(charts).map(([name, chart]) => [chart.id, name]));
 
+/** Ours, by XState's own. */
+const systems = new WeakMap<object, System>();
+/** Machines that were made of others, by the delays that are not to be those of the charts. */
+const equipped = new Map<string, WeakMap<AnyStateMachine, AnyStateMachine>>();
+
+/**
+ * Gives every actor of `machine` that stands for the world to the host of the chart that invokes it, whatever system it is in.
+ * Making one costs milliseconds, so it is made once.
+ */
+function equip(machine: AnyStateMachine, delays: SystemOptions['delays'] = {}): AnyStateMachine {
+  const key = JSON.stringify(delays);
+  const made = equipped.get(key) ?? new WeakMap<AnyStateMachine, AnyStateMachine>();
+  // Few programs have more than one set of delays; those that do need not be fast.
+  if (equipped.size < mostKept) equipped.set(key, made);
+  const known = made.get(machine);
+  if (known !== undefined) return known;
+  const actors: Record<string, unknown> = {};
+  for (const [name, logic] of Object.entries(machine.implementations.actors as Record<string, any>)) {
+    actors[name] =
+      logic.implementations === undefined
+        ? fromPromise(({ input, self, signal, system }) =>
+            systems.get(system)!.perform(self as AnyActorRef, name, input, signal),
+          )
+        : equip(logic as AnyStateMachine, delays);
+  }
+  const own: Record<string, number> = {};
+  for (const name of Object.keys(machine.implementations.delays as Record<string, unknown>)) {
+    const ms = delays[name];
+    if (ms !== undefined) own[name] = ms;
+  }
+  const one = forgetful(machine.provide({ actors, delays: own } as never) as AnyStateMachine);
+  made.set(machine, one);
+  return one;
+}
+
+/** Sets of delays for which machines are kept. */
+const mostKept = 32;
+
 export class System {
   readonly clock: Clock;
   readonly journal: Journal | undefined;
@@ -118,7 +156,7 @@ export class System {
     this.journal = options.journal;
     this.checkpoints = options.journal && new Checkpoints(this, options.journal.checkpoints);
     this.log = options.log;
-    this.root = createActor(this.equip(options.machine), {
+    this.root = createActor(equip(options.machine, options.delays), {
       id: options.name,
       ...(options.revived === undefined ? { input: options.input } : { snapshot: options.revived.snapshot }),
       clock: options.clock,
@@ -132,6 +170,7 @@ export class System {
         },
       },
     }) as never;
+    systems.set(this.root.system, this);
   }
 
   start(): void {
@@ -197,24 +236,8 @@ export class System {
     this.checkpoints!.note(entry);
   }
 
-  /** Gives every actor of `machine` that stands for the world to the host of the chart that invokes it. */
-  private equip<M extends AnyStateMachine>(machine: M): M {
-    const actors: Record<string, unknown> = {};
-    for (const [name, logic] of Object.entries(machine.implementations.actors as Record<string, any>)) {
-      actors[name] =
-        logic.implementations === undefined
-          ? fromPromise(({ input, self, signal }) => this.perform(self as AnyActorRef, name, input, signal))
-          : this.equip(logic as AnyStateMachine);
-    }
-    const delays: Record<string, number> = {};
-    for (const name of Object.keys(machine.implementations.delays as Record<string, unknown>)) {
-      const ms = this.options.delays?.[name];
-      if (ms !== undefined) delays[name] = ms;
-    }
-    return forgetful(machine.provide({ actors, delays } as never) as M);
-  }
-
-  private async perform(self: AnyActorRef, question: string, input: unknown, signal: AbortSignal): Promise<unknown> {
+  /** For charts that ask the world something. */
+  async perform(self: AnyActorRef, question: string, input: unknown, signal: AbortSignal): Promise<unknown> {
     const host = this.hosts.get((self as unknown as { _parent: AnyActorRef })._parent);
     if (host?.perform === undefined) throw new Error(`nobody answers "${question}"`);
     return host.perform(question, input, signal);

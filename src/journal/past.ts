@@ -3,7 +3,8 @@
  * that nobody writes to. It changes nothing.
  */
 import type { PastPart } from './journal.ts';
-import { readStream } from './read.ts';
+import { checkpointBefore, readStream } from './read.ts';
+import type { JournalRecord } from './record.ts';
 import type { Store, StreamHead } from './store.ts';
 
 export interface Unfinished {
@@ -31,7 +32,12 @@ export async function findUnfinished(
     .map((other) => ({
       name: other.name.slice(run.length + 1),
       head: other,
-      records: () => readStream(store, other.name),
+      records: () => sinceCheckpoint(store, other),
     }));
   return { run, head, parts };
+}
+
+/** What stands before the last checkpoint need not be known. */
+async function* sinceCheckpoint(store: Store, { name, last }: StreamHead): AsyncGenerator<JournalRecord> {
+  yield* readStream(store, name, await checkpointBefore(store, name, last));
 }

@@ -264,6 +264,15 @@ export class ResumeWorld {
     this.clock.setTimeout(() => void this.live(life.name, true), absence);
   }
 
+  /** Ends a program without a word; after a while another one is there. */
+  async kill(name: Name): Promise<void> {
+    const life = this.lives.get(name)!;
+    life.dead = true;
+    await this.bury(life);
+    await this.clock.advance(absence);
+    await this.clock.until(() => this.lives.get(name) !== life, 1_000);
+  }
+
   /** Breaks every connection of a host. */
   cut(name: Name): void {
     for (const end of [...this.lives.get(name)!.ends]) end.abort();
