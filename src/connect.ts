@@ -7,7 +7,7 @@ import { X509Certificate } from 'node:crypto';
 import type { Destination } from '../machines/contract.ts';
 import { loadOpus } from './audio/opus.ts';
 import { readSpiceUri, type SpiceAddress } from './cli/uri.ts';
-import { type Client, type ClientOptions, connect as connectWith } from './client/client.ts';
+import { type Client, type ClientOptions, connect as connectWith, resume as resumeWith } from './client/client.ts';
 import { UsageError } from './errors.ts';
 import { parseSubject } from './transport/subject.ts';
 import { dialTcp } from './transport/tcp.ts';
@@ -29,13 +29,24 @@ export interface ConnectOptions extends Omit<ClientOptions, 'destination' | 'dia
   readonly rawSound?: boolean | undefined;
   /** Dials in another way; then `ca` and `secure` do not count. */
   readonly dial?: ClientOptions['dial'] | undefined;
+  /**
+   * Takes up the session of the program that wrote to `journal` last, if it ended without a word: the password is proved
+   * again, and the server asked for the session. Where there is nothing to take up the client begins anew; the log tells.
+   */
+  readonly resume?: boolean | undefined;
 }
 
 /**
- * Connects to a SPICE server over TCP, TLS or a unix socket. Returns at once: `client.events` tells what becomes of it, and
- * `closed` is the last event. Throws UsageError when the address, CA or subject cannot be used.
+ * Connects to a SPICE server over TCP, TLS or a unix socket. Returns at once, or with `resume` as soon as the journal is read:
+ * `client.events` tells what becomes of it, and `closed` is the last event. Throws UsageError when the address, CA or subject cannot be used.
  */
-export function connect(options: ConnectOptions): Client {
+export function connect(options: ConnectOptions & { readonly resume: true }): Promise<Client>;
+export function connect(options: ConnectOptions & { readonly resume?: false | undefined }): Client;
+export function connect({ resume, ...options }: ConnectOptions): Client | Promise<Client> {
+  return resume === true ? resumeWith(dialled(options)) : connectWith(dialled(options));
+}
+
+function dialled(options: Omit<ConnectOptions, 'resume'>): ClientOptions {
   const { uri, destination: given, ca, hostSubject, secure, rawSound, dial, ...rest } = options;
   if ((uri === undefined) === (given === undefined)) throw new UsageError('Either a uri or a destination is needed');
   const address = given ?? readSpiceUri(uri!);
@@ -53,13 +64,13 @@ export function connect(options: ConnectOptions): Client {
   if (address.path === undefined && destination.port === undefined && destination.tlsPort === undefined) {
     throw new UsageError(neverPlain ? `${address.host} has no TLS port` : `${address.host} has no port`);
   }
-  return connectWith({
+  return {
     ...rest,
     loadOpus: rawSound ? undefined : () => loadOpus(),
     password: rest.password ?? address.password,
     destination,
     dial: dial ?? dialer(address.path, neverPlain, ca),
-  });
+  };
 }
 
 function dialer(path: string | undefined, neverPlain: boolean, ca: string | undefined): ClientOptions['dial'] {

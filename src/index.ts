@@ -26,7 +26,13 @@ export { loadOpus, type Opus, type OpusOptions } from './audio/opus.ts';
 export { type ConnectionFile, readConnectionFile } from './cli/connection-file.ts';
 export { readSpiceUri, type SpiceAddress, writeSpiceUri } from './cli/uri.ts';
 /** The client alone, as it runs in a browser too: it is told how to dial. */
-export { Client, type ClientEvent, type ClientOptions, connect as connectWith } from './client/client.ts';
+export {
+  Client,
+  type ClientEvent,
+  type ClientOptions,
+  connect as connectWith,
+  resume as resumeWith,
+} from './client/client.ts';
 export type { PointerShape } from './client/cursor-shape.ts';
 export type { DisplayOptions, PreferredCompression, VideoCodec } from './client/displays.ts';
 export type { Gap } from './client/gap.ts';
