@@ -29,24 +29,27 @@ export interface ConnectOptions extends Omit<ClientOptions, 'destination' | 'dia
   readonly rawSound?: boolean | undefined;
   /** Dials in another way; then `ca` and `secure` do not count. */
   readonly dial?: ClientOptions['dial'] | undefined;
+}
+
+export interface ResumeOptions extends ConnectOptions {
   /**
    * Takes up the session of the program that wrote to `journal` last, if it ended without a word: the password is proved
    * again, and the server asked for the session. Where there is nothing to take up the client begins anew; the log tells.
    */
-  readonly resume?: boolean | undefined;
+  readonly resume: true;
 }
 
 /**
  * Connects to a SPICE server over TCP, TLS or a unix socket. Returns at once, or with `resume` as soon as the journal is read:
  * `client.events` tells what becomes of it, and `closed` is the last event. Throws UsageError when the address, CA or subject cannot be used.
  */
-export function connect(options: ConnectOptions & { readonly resume: true }): Promise<Client>;
-export function connect(options: ConnectOptions & { readonly resume?: false | undefined }): Client;
-export function connect({ resume, ...options }: ConnectOptions): Client | Promise<Client> {
+export function connect(options: ResumeOptions): Promise<Client>;
+export function connect(options: ConnectOptions): Client;
+export function connect({ resume, ...options }: ConnectOptions & { resume?: true }): Client | Promise<Client> {
   return resume === true ? resumeWith(dialled(options)) : connectWith(dialled(options));
 }
 
-function dialled(options: Omit<ConnectOptions, 'resume'>): ClientOptions {
+function dialled(options: ConnectOptions): ClientOptions {
   const { uri, destination: given, ca, hostSubject, secure, rawSound, dial, ...rest } = options;
   if ((uri === undefined) === (given === undefined)) throw new UsageError('Either a uri or a destination is needed');
   const address = given ?? readSpiceUri(uri!);
