@@ -169,7 +169,7 @@ describe('what cannot be resumed is told, and it serves all the same', () => {
         spawnSync('mkdir', [place]);
         writeFileSync(join(place, 'sumac-journal.mdb'), 'this is no journal at all'.repeat(1_000));
       },
-      /is no journal of ours(.|\n)*there is no journal to resume from/,
+      /is no journal/,
     ],
   ] as const)(
     '%s',

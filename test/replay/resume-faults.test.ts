@@ -12,5 +12,5 @@ it.each(['early-link', 'cancelled', 'refused, and sent there at the end', 'the t
     expect(outcomes['nobody died'] ?? 0).toBeLessThan(40);
     expect(outcomes['it went on']).toBeGreaterThan(points / 2);
   },
-  300_000,
+  900_000,
 );
