@@ -1,4 +1,5 @@
 /** Limits of a server: one address that asks for too much is turned away, and no other one notices. */
+import { readFileSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { ServerOptions } from '../../src/server/server.ts';
 import { Visitors } from '../../src/server/visitors.ts';
@@ -6,6 +7,34 @@ import { originOf } from '../../src/transport/origin.ts';
 import { link, linkMessage, readReply, session, tryLink } from '../support/raw-client.ts';
 import { Hung, RawSocket } from '../support/raw-wire.ts';
 import { Stage, until } from './stage.ts';
+
+describe('the table of limits in the README', () => {
+  const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
+  const [, table = ''] = /## Limits\n([^]*?)\n## /.exec(read('README.md')) ?? [];
+  const rows = [...table.matchAll(/^\| `(\w+)` \| ([^|]+) \|/gm)].map(
+    ([, name, usual]) => [name!, usual!.trim()] as const,
+  );
+  const sources = ['server/server', 'server/visitors', 'transport/listen', 'engine/channel-host'].map((name) =>
+    read(`src/${name}.ts`),
+  );
+  // The comment right in front of each option.
+  const comments = new Map(
+    sources.flatMap((source) =>
+      [...source.matchAll(/\/\*\*((?:(?!\*\/)[^])*)\*\/\s*readonly (\w+)\?:/g)].map(([, text, name]) => [name!, text!]),
+    ),
+  );
+
+  it.each(rows)('says of %s that it is %s, and so do the options', (name, usual) => {
+    const same = usual === '1,800,000' ? '30 minutes' : usual;
+    expect(comments.get(name)).toContain(`Default ${same}`);
+  });
+
+  it('names all that there are', () => {
+    expect(rows).toHaveLength(12);
+    const limits = [...comments.keys()].filter((name) => /^(max|most)[A-Z]|^(hello|link|arrival|return)Ms$/.test(name));
+    expect(rows.map(([name]) => name).toSorted()).toEqual(limits.toSorted());
+  });
+});
 
 describe('where an address is from', () => {
   it('is the address itself, or the /64 of an IPv6 address', () => {
