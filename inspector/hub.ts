@@ -4,55 +4,18 @@
  * complete at once. It never calls into an engine, and it knows neither sockets nor files.
  */
 import type { ChartDefinition, MachineLike } from './chart-definition.ts';
-import { readValue } from './chart-state.ts';
 import { CountBook } from './count-book.ts';
 import { type Detail, detailOf } from './detail.ts';
 import type { Control, Count, FeedInput, FeedRecord, Party, Picture, Skipped, SnapshotRecord, ToPage } from './feed.ts';
 import { feedVersion, partyOf } from './feed.ts';
+import { type HubLimits, hubLimits, journalLimits } from './hub-limits.ts';
 import { MessageTap, type TapOptions } from './message-tap.ts';
 import { type Look, Painters } from './painters.ts';
-import { RecordStore, type StoreLimits } from './record-store.ts';
+import { detailShown, snapshotShown, statusOf } from './record-shown.ts';
+import { RecordStore } from './record-store.ts';
 import { type Actor, type RawSnapshot, Roster } from './roster.ts';
-import { dots, isPersonalMessage, shown } from './show.ts';
-
-export interface HubLimits extends StoreLimits {
-  /** Actors that have stopped and are still shown. */
-  readonly stopped: number;
-  /** Parties that are gone and are still shown. */
-  readonly gone: number;
-  /** Snapshots of one actor that are recorded at once; and how many more a second. */
-  readonly snapshotBurst: number;
-  readonly snapshotRate: number;
-  /** Data messages of one channel that are recorded, per second, while somebody looks and while nobody does. */
-  readonly messageRate: number;
-  readonly idleMessageRate: number;
-  /** Records that are sent at once. Small, because nothing else of the process runs meanwhile. */
-  readonly chunk: number;
-}
-
-export const hubLimits: HubLimits = {
-  records: 20_000,
-  messages: 4_000,
-  bytes: 16 * 1024 * 1024,
-  body: 4_096,
-  stopped: 400,
-  gone: 8,
-  snapshotBurst: 40,
-  snapshotRate: 20,
-  messageRate: 20,
-  idleMessageRate: 2,
-  chunk: 1_500,
-};
-
-/** A journal is there as a whole, and nobody waits for what reads it. */
-const journalLimits: Partial<HubLimits> = {
-  records: 400_000,
-  messages: 400_000,
-  bytes: 128 * 1024 * 1024,
-  stopped: 20_000,
-  gone: 1_000,
-  chunk: 10_000,
-};
+import { isPersonalMessage } from './show.ts';
+import { type PendingSnapshot, SnapshotFlow } from './snapshot-flow.ts';
 
 export interface HubOptions {
   /** What the page calls itself. */
@@ -98,9 +61,8 @@ export class Hub {
   /** What other processes left out, and who answers for their messages' bytes. */
   private readonly leftOut = new Map<string, Skipped>();
   private readonly answerers = new Map<string, (seq: number) => Promise<Detail>>();
-  /** Actors with a snapshot to record, or with an allowance to refill. */
-  private readonly lively = new Set<Actor>();
-  private skipped = { messages: 0, snapshots: 0 };
+  private readonly flow: SnapshotFlow;
+  private skippedMessages = 0;
   private seq = 0;
   private ticker: ReturnType<typeof setInterval> | undefined;
 
@@ -123,6 +85,7 @@ export class Hub {
       onForget: (actor) => this.forget(actor),
       onForgetParty: (party) => this.painters.forget(party),
     });
+    this.flow = new SnapshotFlow(this.limits, (actor, pending) => this.recordSnapshot(actor, pending));
     this.tickEvery(1000);
   }
 
@@ -166,10 +129,11 @@ export class Hub {
    */
   record(input: FeedInput, body?: Uint8Array): number {
     const seq = ++this.seq;
-    const kept = body !== undefined && input.kind === 'wire' && !this.isPersonal(input.name);
+    const kept = body !== undefined && input.kind === 'wire' && (this.secrets || !isPersonalMessage(input.name));
     const record = { ...input, seq, at: input.at ?? this.now(), ...(kept ? { held: true } : {}) } as FeedRecord;
     if (record.kind === 'handover') this.painters.remember();
-    if (record.kind === 'event' || record.kind === 'command') this.store.add(record, (r) => this.withDetail(r));
+    if (record.kind === 'event' || record.kind === 'command')
+      this.store.add(record, (r) => detailShown(r, this.secrets));
     else this.store.add(record);
     if (kept) this.store.addBody(seq, body);
     return seq;
@@ -179,10 +143,7 @@ export class Hub {
   snapshot(id: string, raw: RawSnapshot, on: string, at = this.now()): void {
     const actor = this.roster.actors.get(id);
     if (actor === undefined) return;
-    if (actor.pending !== undefined) this.skipped.snapshots++;
-    actor.pending = { raw, on, at };
-    this.lively.add(actor);
-    this.recordIfAllowed(actor);
+    this.flow.push(actor, { raw, on, at });
     if (statusOf(raw.status) !== 'active') this.roster.stop(id, at);
   }
 
@@ -202,7 +163,7 @@ export class Hub {
   }
 
   untap(tap: MessageTap): void {
-    this.skipped.messages += tap.takeSkipped();
+    this.skippedMessages += tap.takeSkipped();
     this.taps.delete(tap);
   }
 
@@ -233,12 +194,14 @@ export class Hub {
 
   /** What a page needs to begin: everything present, and the newest records. It asks for older ones afterwards. */
   hello(): Hello {
-    for (const actor of this.roster.actors.values()) if (actor.pending !== undefined) this.recordSnapshot(actor);
+    for (const actor of this.roster.actors.values()) this.flow.hurry(actor);
     const records = this.store.before(Number.POSITIVE_INFINITY, this.limits.chunk);
     const there = new Set(records.map((r) => r.seq));
     const present = [...this.roster.actors.values()].flatMap((actor) => {
       const { latest, latestRaw } = actor;
-      return latest === undefined || there.has(latest.seq) ? [] : [this.withSnapshot(latest, latestRaw ?? {})];
+      return latest === undefined || there.has(latest.seq)
+        ? []
+        : [snapshotShown(latest, latestRaw ?? {}, this.secrets)];
     });
     return {
       t: 'hello',
@@ -273,7 +236,7 @@ export class Hub {
 
   /** Hands out what has come together. Runs by itself; a caller may hurry it. */
   flush(): void {
-    for (const actor of this.lively) this.recordIfAllowed(actor);
+    this.flow.flush();
     if (this.listeners.size === 0) {
       this.store.dropFresh();
       this.counts.dropChanged();
@@ -344,75 +307,33 @@ export class Hub {
     const rate = this.listeners.size > 0 ? this.limits.messageRate : this.limits.idleMessageRate;
     const share = Math.max(1, Math.round((rate * ms) / 1000));
     if (this.mode === 'live') for (const tap of this.taps) tap.allowance = Math.min(4 * share, tap.allowance + share);
-    const { snapshotBurst, snapshotRate } = this.limits;
-    for (const actor of this.lively) {
-      actor.tokens = Math.min(snapshotBurst, actor.tokens + (snapshotRate * ms) / 1000);
-      if (actor.pending === undefined && actor.tokens === snapshotBurst) this.lively.delete(actor);
-    }
+    this.flow.refill(ms);
     this.flush();
   }
 
-  private recordIfAllowed(actor: Actor): void {
-    if (actor.pending === undefined || actor.tokens < 1) return;
-    actor.tokens--;
-    this.recordSnapshot(actor);
-  }
-
-  private recordSnapshot(actor: Actor): void {
-    const { raw, on, at } = actor.pending!;
+  private recordSnapshot(actor: Actor, { raw, on, at }: PendingSnapshot): void {
     const seq = ++this.seq;
-    const record: SnapshotRecord = {
-      kind: 'snapshot',
-      seq,
-      at,
-      actor: actor.info.id,
-      status: statusOf(raw.status),
-      on,
-    };
-    actor.pending = undefined;
+    const status = statusOf(raw.status);
+    const record: SnapshotRecord = { kind: 'snapshot', seq, at, actor: actor.info.id, status, on };
     actor.latest = record;
     actor.latestRaw = raw;
-    this.store.add(record, (r) => this.withSnapshot(r, raw));
-  }
-
-  private withSnapshot(record: FeedRecord, raw: RawSnapshot): FeedRecord {
-    const tags = raw.tags instanceof Set || Array.isArray(raw.tags) ? [...raw.tags].map(String) : [];
-    const value = readValue(raw.value);
-    return {
-      ...(record as SnapshotRecord),
-      ...(value === undefined ? {} : { value }),
-      ...(raw.context === undefined ? {} : { context: shown(raw.context, this.secrets) }),
-      ...(tags.length > 0 ? { tags } : {}),
-      ...(raw.error === undefined || raw.error === null ? {} : { error: String(shown(raw.error)) }),
-    };
-  }
-
-  private withDetail(record: FeedRecord): FeedRecord {
-    if ((record.kind !== 'event' && record.kind !== 'command') || record.detail === undefined) return record;
-    return { ...record, detail: this.isPersonal(record.type) ? dots : shown(record.detail, this.secrets) };
-  }
-
-  private isPersonal(name: string): boolean {
-    return !this.secrets && isPersonalMessage(name);
+    this.store.add(record, (r) => snapshotShown(r, raw, this.secrets));
   }
 
   private forget(actor: Actor): void {
-    this.lively.delete(actor);
+    this.flow.forget(actor);
     this.counts.forget(actor.info.id);
   }
 
   private skippedNow(): Skipped {
-    for (const tap of this.taps) this.skipped.messages += tap.takeSkipped();
+    for (const tap of this.taps) this.skippedMessages += tap.takeSkipped();
     const all = [...this.leftOut.values()];
     const sum = (of: (skipped: Skipped) => number) => all.reduce((total, skipped) => total + of(skipped), 0);
     return {
-      messages: this.skipped.messages + sum((s) => s.messages),
-      snapshots: this.skipped.snapshots + sum((s) => s.snapshots),
+      messages: this.skippedMessages + sum((s) => s.messages),
+      snapshots: this.flow.skipped + sum((s) => s.snapshots),
       slow: sum((s) => s.slow),
       forgotten: this.store.forgotten,
     };
   }
 }
-
-const statusOf = (status: string | undefined): SnapshotRecord['status'] =>
-  status === 'done' || status === 'error' || status === 'stopped' ? status : 'active';

@@ -20,7 +20,7 @@ export interface Actor {
   latest: SnapshotRecord | undefined;
   latestRaw: RawSnapshot | undefined;
   /** A snapshot that waits for its turn. */
-  pending: { raw: RawSnapshot; on: string; at: number } | undefined;
+  pending: { readonly raw: RawSnapshot; readonly on: string; readonly at: number } | undefined;
   /** Snapshots that may be recorded before the next refill. */
   tokens: number;
 }
