@@ -27,9 +27,9 @@ export async function benches(): Promise<BenchRow[]> {
     // Each is first, second and last in turn: a process grows faster, and its heap larger, as it goes on.
     for (const k of kinds.keys()) {
       const kind = kinds[(round + k) % kinds.length]!;
-      const { cpu, count } = await measure(kind);
+      const { cpu, count } = await measured(kind);
       spent[kind].push((cpu * 1_000) / count);
-      drawn = count;
+      drawn = Math.max(drawn, count);
     }
   }
   const ratio = (kind: Kind) => median(spent[kind].map((cost, round) => cost / spent.nobody[round]!));
@@ -39,6 +39,16 @@ export async function benches(): Promise<BenchRow[]> {
     { name: 'with a hub that nobody looks at, ratio', value: ratio('hub'), unit: '×' },
     { name: 'with one page open, ratio', value: ratio('page'), unit: '×' },
   ];
+}
+
+/** Where the machine is too busy for so many messages, they are drawn together, and less is measured: then once more. */
+async function measured(kind: Kind): Promise<{ cpu: number; count: number }> {
+  let best = await measure(kind);
+  for (let again = 0; again < 3 && best.count < 0.8 * perSecond * seconds; again++) {
+    const other = await measure(kind);
+    if (other.count > best.count) best = other;
+  }
+  return best;
 }
 
 /** Milliseconds of processor time while so much is drawn, and how many messages the client drew. */
