@@ -40,10 +40,13 @@ export class ImageCache {
     return kept.id;
   }
 
-  /** Whether the client should keep this picture, which it does not yet. */
+  /** Whether a picture is worth keeping: one with this key has come before. A key of a part of it will do. */
   wants(key: ContentKey, pixels: number): boolean {
     if (pixels > this.limit / 4) return false;
-    if (this.seen.delete(key)) return true;
+    if (this.seen.delete(key)) {
+      this.seen.add(key);
+      return true;
+    }
     this.seen.add(key);
     if (this.seen.size > mostSeen) this.seen.delete(this.seen.values().next().value!);
     return false;

@@ -72,6 +72,8 @@ const leastPixels = 24;
 /** Smaller ones are not worth a place in the caches, larger ones not the time to look for them. */
 const leastCached = 256;
 const mostCached = 1 << 18;
+/** Of larger ones only some rows are looked at until they come for the second time. */
+const leastSampled = 4_096;
 
 /** Pixels of a client's GLZ window that are made use of, however many it offers: the server keeps them too. */
 const mostWindow = 1 << 22;
@@ -165,13 +167,18 @@ export class PictureEncoder {
     const pixels = areaOf(area);
     const id = this.tools.nextId();
     if (pixels < leastCached || pixels > mostCached) return [copyMessage(area, this.image(screen, area, id, 0))];
+    // Most pictures never come again: a few of its rows tell whether this one may have come before. It is kept when all
+    // of it has.
+    const apart = pixels < leastSampled ? 1 : 8;
+    const sample = contentKey(screen.words, start, screen.width * apart, width, Math.ceil(height / apart));
+    if (!this.images.wants(sample, pixels)) return [copyMessage(area, this.image(screen, area, id, 0))];
     const key = contentKey(screen.words, start, screen.width, width, height);
     const known = this.images.find(key);
     if (known !== undefined) {
       return [copyMessage(area, { type: 'from_cache', id: known, flags: 0, width, height })];
     }
     const coding = this.choose(screen, area);
-    const keeps = coding !== 'jpeg' && this.images.wants(key, pixels);
+    const keeps = coding !== 'jpeg' && (apart === 1 || this.images.wants(key, pixels));
     if (!keeps) return [copyMessage(area, this.image(screen, area, id, 0, coding))];
     const dropped = this.images.keep(key, id, pixels);
     const draw = copyMessage(area, this.image(screen, area, id, ImageFlags.cacheMe, coding));
