@@ -6,13 +6,7 @@ import { assign, emit, enqueueActions } from 'xstate';
 import { LinkErrorCode } from '../../src/protocol/link.ts';
 import type { SessionCommand } from '../contract.ts';
 import { tooEarly } from './client-greeting.ts';
-import {
-  isHome,
-  mainAddress,
-  type SessionClientContext,
-  type SessionClientEvent,
-  sessionClientSetup,
-} from './client-setup.ts';
+import { isHome, mainAddress, type SessionClientEvent, sessionClientSetup } from './client-setup.ts';
 
 /** What no second try can change. */
 const final: readonly (number | undefined)[] = [
@@ -28,23 +22,19 @@ const isLoss = (event: SessionClientEvent): boolean =>
     ? !final.includes(event.code)
     : event.type !== 'channel.down' || (event.channel === mainAddress && event.lost === true);
 
-const triesOf = ({ tries }: SessionClientContext): number => tries[mainAddress] ?? 0;
-
 export const reconnectingSetup = sessionClientSetup.extend({
   actions: {
     /** Nothing stays but the picture, and who the client is. */
-    'leave everything': enqueueActions(({ context, enqueue, self }) => {
-      enqueue.assign({ up: [], letGo: [], moved: [], heard: [], tries: { [mainAddress]: triesOf(context) } });
+    'leave everything': enqueueActions(({ enqueue, self }) => {
+      enqueue.assign({ up: [], letGo: [], moved: [], heard: [], tries: {} });
       for (const child of Object.keys(self.getSnapshot().children)) enqueue.stopChild(child);
     }),
     'begin to count': assign({ tries: {} }),
-    'count a try of main': assign(({ context }) => ({
-      tries: { ...context.tries, [mainAddress]: triesOf(context) + 1 },
-    })),
+    'count a try of main': assign({ searches: ({ context }) => context.searches + 1 }),
     /** Twice as long each time, and between half of that and all of it: many clients that were lost at once come apart. */
     'work out how long to wait': assign(({ context }, params: { chance: number }) => {
       const { firstMs, mostMs } = context.reconnect!;
-      const longest = Math.min(mostMs, firstMs * 2 ** (triesOf(context) - 1));
+      const longest = Math.min(mostMs, firstMs * 2 ** (context.searches - 1));
       return { waitMs: Math.round((longest * (1 + params.chance)) / 2) };
     }),
     /** A client that was on its way to another host: nobody knows which of the two has the guest. */
@@ -69,7 +59,7 @@ export const reconnectingSetup = sessionClientSetup.extend({
         news: {
           event: 'reconnect',
           phase: 'waiting',
-          try: triesOf(context),
+          try: context.searches,
           tries: context.reconnect!.tries,
           inMs: context.waitMs,
           reason: context.reason,
@@ -82,7 +72,7 @@ export const reconnectingSetup = sessionClientSetup.extend({
         news: {
           event: 'reconnect',
           phase: 'back',
-          try: triesOf(context),
+          try: context.searches,
           returned: isHome(context) && event.type === 'msg.init' && event.body.sessionId === context.connectionId,
         },
       }),
@@ -90,7 +80,7 @@ export const reconnectingSetup = sessionClientSetup.extend({
     'report that it is given up': emit(
       ({ context }): SessionCommand => ({
         type: 'report',
-        news: { event: 'reconnect', phase: 'given up', try: triesOf(context), reason: context.reason },
+        news: { event: 'reconnect', phase: 'given up', try: context.searches, reason: context.reason },
       }),
     ),
   },
@@ -99,7 +89,7 @@ export const reconnectingSetup = sessionClientSetup.extend({
     'it may be found later': ({ context, event }) => context.reconnect?.atStart === true && isLoss(event),
     'its session is over there': ({ context, event }) =>
       event.type === 'link.failed' && event.code === LinkErrorCode.badConnectionId && isHome(context),
-    'tries are left': ({ context }) => triesOf(context) < (context.reconnect?.tries ?? 0),
+    'tries are left': ({ context }) => context.searches < (context.reconnect?.tries ?? 0),
   },
   delays: {
     'retry delay': ({ context }) => context.waitMs,

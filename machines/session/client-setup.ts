@@ -86,6 +86,11 @@ export interface SessionClientContext extends SessionClientInput {
   readonly heard: readonly SessionClientEvent[];
   /** How often each channel was linked again, since it was last steady. */
   readonly tries: Readonly<Record<Address, number>>;
+  /**
+   * Tries to find the server, since main was last steady. A server that lets the client in and sends it on to one that does
+   * not would have it go round for ever, if coming that far counted.
+   */
+  readonly searches: number;
   /** The server that would give the session back; null if there is none. */
   readonly home: Destination | null;
   /** Until the next try to find the server, in milliseconds. */
@@ -180,12 +185,13 @@ export const sessionClientSetup = setup({
       if (event.type !== 'channel.up' || self.getSnapshot().children[event.channel] === undefined) return;
       const { channel } = event;
       enqueue.assign({ up: [...context.up.filter((c) => c !== channel), channel] });
-      const tries = context.tries[channel] ?? 0;
+      const tries = triesOf(context, channel);
       if (tries > 0) enqueue.raise({ type: 'channel.steady', channel, tries }, { delay: 'steady time' });
     }),
     'forget its tries': assign(({ context, event }) => {
-      const { [(event as { channel: Address }).channel]: _, ...tries } = context.tries;
-      return { tries };
+      const { channel } = event as { channel: Address };
+      const { [channel]: _, ...tries } = context.tries;
+      return channel === mainAddress ? { tries, searches: 0 } : { tries };
     }),
     'remember that it is down': assign(({ context, event }) =>
       event.type === 'channel.down'
@@ -347,7 +353,7 @@ export const sessionClientSetup = setup({
     'it has been up since': ({ context, event }) =>
       event.type === 'channel.steady' &&
       context.up.includes(event.channel) &&
-      context.tries[event.channel] === event.tries,
+      triesOf(context, event.channel) === event.tries,
     'it is still down': ({ context, event }) => 'channel' in event && !context.up.includes(event.channel),
     'it is still let go': ({ context, event }) => 'channel' in event && context.letGo.includes(event.channel),
     'both speak early-link': ({ context }) =>
@@ -398,6 +404,10 @@ export const handover = (context: SessionClientContext, announced: Announcement)
   channels: context.up,
   left: context.letGo,
 });
+
+/** What is forgotten when it has been up for a while. */
+const triesOf = ({ tries, searches }: SessionClientContext, channel: Address): number =>
+  channel === mainAddress ? searches : (tries[channel] ?? 0);
 
 /** Where the session can be had back, if it lives at this server: both ends must be willing. */
 const homeAt = ({ reconnect = null }: SessionClientContext, server: Destination, mainCaps: Caps): Destination | null =>

@@ -51,6 +51,7 @@ export const sessionClient = reconnectingSetup.createMachine({
     heard: [],
     otherwise: null,
     tries: {},
+    searches: 0,
     home: null,
     waitMs: 0,
     left: null,

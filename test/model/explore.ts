@@ -29,6 +29,8 @@ export interface Explored {
   readonly findings: readonly Finding[];
   /** False: a limit was reached first. */
   readonly complete: boolean;
+  /** To one of the worlds that are farthest. */
+  readonly deepest: readonly number[];
   /** How runs end, and in how many worlds. */
   readonly outcomes: ReadonlyMap<string, number>;
 }
@@ -199,6 +201,7 @@ export function explore(scenario: Scenario, charts: Charts, limits: Limits = {})
     milliseconds: Date.now() - began,
     findings,
     complete,
+    deepest: wayTo(parents.length - 1),
     outcomes,
   };
 }

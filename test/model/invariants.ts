@@ -185,7 +185,7 @@ export const always: readonly Always[] = [
 // --------------------------------------------------------------------------------------------- where nothing happens
 
 /** Why it may be that the client has closed; each needs a fault that took away what it lived on. */
-function closedWithReason(world: World): boolean {
+function closedWithReason(world: World, { returns = false }: Scenario): boolean {
   const { facts } = world;
   return (
     befell(world, 'client leaves', 'client silent', 'server disconnects') ||
@@ -198,7 +198,9 @@ function closedWithReason(world: World): boolean {
     // Nobody had told it where the guest was going.
     (befell(world, 'source ends') && facts.followed === 0) ||
     // Spec §5.7: main lost is the end of the session; §2.2: a server that cannot say how the guest is ends it.
-    befell(world, 'cut main:0', 'host cut', 'no facts main:0', 'bad data main:0') ||
+    befell(world, 'no facts main:0', 'bad data main:0') ||
+    // A client that may return looks for its server where its connections were only cut.
+    (!returns && befell(world, 'cut main:0', 'host cut')) ||
     (facts.guest !== 'source' && facts.silent.includes(facts.guest)) ||
     (facts.guest !== 'source' && befell(world, 'expired early'))
   );
@@ -234,11 +236,11 @@ export const inTheEnd: readonly InTheEnd[] = [
     name: 'the session is not lost',
     because:
       'spec §5.1–5.3: whatever fails, the client stays with SRC or is sent to DST; it is lost only when nobody lets it in',
-    rest: ({ world }) => {
+    rest: ({ world, scenario }) => {
       const { facts } = world;
       if (facts.silent.includes('client')) return undefined;
       if (client(world) === undefined) {
-        return closedWithReason(world)
+        return closedWithReason(world, scenario)
           ? undefined
           : `the client has closed, and the guest at ${facts.guest} can be reached`;
       }

@@ -26,8 +26,6 @@ const beyond: Readonly<Record<string, RegExp>> = {
     /^(cursor|playback)\/client\.flow\.flushing$/,
   'only a server that owes the answer to attach_channels for a whole move brings a client there':
     /^main\/client\.channels\.unknown at the target$/,
-  'no server of these worlds waits for a client that was lost': /^session\/server\.awaiting return$/,
-  'no client of these worlds looks for a server that it has lost': /^session\/client\.reconnecting/,
   'the guest has no agent': /^main\/client\.agent\.connected$/,
 };
 

@@ -10,7 +10,7 @@
  * are the real ones all the way.
  */
 import type { AnyEventObject } from 'xstate';
-import { CommonCap, caps, MainCap } from '../../src/protocol/capabilities.ts';
+import { CommonCap, caps, MainCap, withCap } from '../../src/protocol/capabilities.ts';
 import { ChannelType, nameOf } from '../../src/protocol/index.ts';
 import { AuthMechanism, LinkErrorCode } from '../../src/protocol/link.ts';
 import { type Charts, type Letter, letter } from './alphabet.ts';
@@ -77,6 +77,7 @@ function channelCaps(scenario: Scenario, program: ProgramName, channel: string):
     ...(role !== 'client' || admitted.includes('semi-seamless') ? [MainCap.semiSeamlessMigrate] : []),
     ...(admitted.includes('seamless') || (role === 'target' && scenario.declines) ? [MainCap.seamlessMigrate] : []),
     ...(admitted.includes('early-link') ? [MainCap.earlyLink] : []),
+    ...(scenario.returns ? [MainCap.mayReturn] : []),
   );
 }
 
@@ -127,6 +128,7 @@ export class Game {
       destination: { host: 'source', port: 1 },
       wanted: ['display', 'inputs', 'cursor', 'playback', 'record'],
       schemes: scenario.schemes?.client ?? allSchemes,
+      ...(scenario.returns ? { reconnect } : {}),
     };
     this.apply(world, Run.boot(this.charts, 'client', 'session/client', input));
     this.tidy(world);
@@ -140,6 +142,7 @@ export class Game {
       offered: scenario.added === undefined ? scenario.channels : [...scenario.channels, scenario.added],
       schemes: scenario.schemes?.[role] ?? allSchemes,
       mostSessions: 1_000,
+      ...(scenario.returns ? { returnMs: 60_000 } : {}),
     };
     this.apply(world, Run.boot(this.charts, server, 'supervisor', input));
   }
@@ -458,7 +461,8 @@ export class Game {
   private link(world: World, question: string, server: ProgramName, bad: boolean): void {
     const near = parentOf(question);
     const link = `${idOf(near)}>${server}`;
-    const { channel, connectionId } = world.actor(near)!.state!.snapshot.context as Record<string, any>;
+    const { channel, connectionId, returning } = world.actor(near)!.state!.snapshot.context as Record<string, any>;
+    const ours = channelCaps(this.scenario, 'client', channel);
     const far = `${server}/${link}`;
     world.wire({
       id: link,
@@ -489,7 +493,7 @@ export class Game {
       connectionId,
       channel,
       commonCaps,
-      channelCaps: channelCaps(this.scenario, 'client', channel),
+      channelCaps: returning === true ? withCap(ours, MainCap.returns) : ours,
     });
     answer(ask(far), key);
     this.tell(world, near, {
@@ -713,6 +717,9 @@ export class Game {
 /** In an order that does not depend on how the world came about. */
 const sorted = <P>(all: ReadonlyMap<string, P>): P[] =>
   [...all].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, part]) => part);
+
+/** Few tries: each is like the one before. */
+const reconnect = { tries: 2, firstMs: 1_000, mostMs: 1_000, forMs: 60_000, atStart: false };
 
 const key = new Uint8Array();
 const surface = Uint8Array.of(1);

@@ -268,6 +268,11 @@ export class Run {
           break;
         case 'ask': {
           const { question: name, input } = doing;
+          if (name === 'draw a number') {
+            // It takes no time, and only says how long a wait is.
+            this.drawn(path, doing.id);
+            break;
+          }
           const question = { name, input, text: `?${name} ${letter({ type: 'input', input }).text}` };
           this.put({ path: childOf(path, doing.id), state: undefined, question, timers: [], host: undefined });
           break;
@@ -287,6 +292,11 @@ export class Run {
         }
       }
     }
+  }
+
+  private drawn(path: string, actorId: string): void {
+    const event = letter({ type: `xstate.done.actor.${actorId}`, output: { chance: 0.5 }, actorId });
+    this.soon.push(() => this.deliver(path, event));
   }
 
   // ---------------------------------------------------------------------------------------------------------- timers

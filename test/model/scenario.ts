@@ -39,6 +39,8 @@ export interface Scenario {
   };
   /** The client knows no AGENT_CONNECTED_TOKENS, without which there is no seamless hand-over (spec §3.0). */
   readonly tokenless?: boolean;
+  /** Clients that are lost may return to their session, and look for their server by themselves. */
+  readonly returns?: boolean;
   /** The target claims the capability for seamless hand-overs, and declines when it is asked. */
   readonly declines?: boolean;
   /** Channels beside main. */

@@ -45,6 +45,9 @@ const lacks: Readonly<Record<string, Partial<Scenario>>> = {
   'the target declines': { schemes: { target: without('seamless') }, declines: true },
 };
 
+/** What a client that may return must live through. */
+const losses: readonly Fault[] = ['cut', 'host cut', 'restart', 'source ends', 'target silent', 'expired'];
+
 const added = (fault: Fault): Partial<Scenario> => (fault === 'channel added' ? { added: 'display:1' } : {});
 
 function small(scheme: Scheme): Scenario[] {
@@ -59,6 +62,9 @@ function small(scheme: Scheme): Scenario[] {
     world('record data', scheme, ['record:0'], { typed: { channel: 'record:0', messages: 2 } }),
     world('a timer early', scheme, ['inputs:0'], { rush: 1 }),
     ...Object.entries(lacks).map(([name, more]) => world(name, scheme, ['inputs:0'], more)),
+    ...losses.map((fault) =>
+      world(`${fault}, and it may return`, scheme, ['inputs:0'], { faults: [fault], most: 1, returns: true }),
+    ),
     ...everyFault.map((fault) => world(fault, scheme, ['inputs:0'], { faults: [fault], most: 1, ...added(fault) })),
   ];
 }
