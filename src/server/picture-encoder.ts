@@ -267,7 +267,9 @@ export class PictureEncoder {
 /** As libspice-server has it. */
 export const jpegQuality = { quality: 85 } as const;
 
+/** Rows without gaps: what is there, if it has none; it is written into a message before anything can change it. */
 function rowsOf({ width, height, data, stride }: PixelSource): Uint8Array {
+  if (stride === width * 4) return data.subarray(0, width * height * 4);
   const rows = new Uint8Array(width * height * 4);
   for (let y = 0; y < height; y++) rows.set(data.subarray(y * stride!, y * stride! + width * 4), y * width * 4);
   return rows;
