@@ -10,7 +10,7 @@ import { Stage, until } from './stage.ts';
 
 describe('the table of limits in the README', () => {
   const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
-  const [, table = ''] = /## Limits\n([^]*?)\n## /.exec(read('README.md')) ?? [];
+  const [, table = ''] = /## Limits\n([\s\S]*?)\n## /.exec(read('README.md')) ?? [];
   const rows = [...table.matchAll(/^\| `(\w+)` \| ([^|]+) \|/gm)].map(
     ([, name, usual]) => [name!, usual!.trim()] as const,
   );
@@ -20,7 +20,10 @@ describe('the table of limits in the README', () => {
   // The comment right in front of each option.
   const comments = new Map(
     sources.flatMap((source) =>
-      [...source.matchAll(/\/\*\*((?:(?!\*\/)[^])*)\*\/\s*readonly (\w+)\?:/g)].map(([, text, name]) => [name!, text!]),
+      [...source.matchAll(/\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\s*readonly (\w+)\?:/g)].map(([, text, name]) => [
+        name!,
+        text!,
+      ]),
     ),
   );
 
