@@ -217,7 +217,10 @@ describe('what is personal', () => {
   it.each(['source', 'target', 'client'] as const)(
     'is left out, and the journal proves itself all the same: %s',
     async (side) => {
-      recorded ??= await record(stories['with a password, over a slow line']!.happen, { password: 'swordfish' });
+      recorded ??= await record(stories['with a password, over a slow line']!.happen, {
+        password: 'swordfish',
+        checkpoints: always,
+      });
       const { store, streams } = await redacted(recorded[side]);
       let leftOut = 0;
       const whats = new Set<string>();
@@ -238,7 +241,10 @@ describe('what is personal', () => {
   );
 
   it.each(['source', 'client'] as const)('is nowhere in what is kept: tickets of %s', async (side) => {
-    recorded ??= await record(stories['with a password, over a slow line']!.happen, { password: 'swordfish' });
+    recorded ??= await record(stories['with a password, over a slow line']!.happen, {
+      password: 'swordfish',
+      checkpoints: always,
+    });
     const secrets: Uint8Array[] = [];
     for (const one of recorded[side]) {
       if (one.kind === 'event' && one.event.ticket instanceof Uint8Array) secrets.push(one.event.ticket);
@@ -257,7 +263,10 @@ describe('what is personal', () => {
   });
 
   it('says what stood there, and how long it was', async () => {
-    recorded ??= await record(stories['with a password, over a slow line']!.happen, { password: 'swordfish' });
+    recorded ??= await record(stories['with a password, over a slow line']!.happen, {
+      password: 'swordfish',
+      checkpoints: always,
+    });
     const { store } = await redacted(recorded.source);
     const root = await all(store, 'run/server');
     const ticket = root.find((one) => one.kind === 'event' && one.event.type === 'link.ticket');
