@@ -6,11 +6,11 @@
  * machine, attacker and all, so that this ratio is what the server makes of the attack.
  */
 import { attacks } from './abuse/attacks.ts';
-import { Actor, type Spent, type Times } from './abuse/roles.ts';
+import { Actor, niceness, type Spent, type Times } from './abuse/roles.ts';
 import type { BenchRow } from './main.ts';
 
 export async function benches(): Promise<BenchRow[]> {
-  const rows: BenchRow[] = [];
+  const rows: BenchRow[] = [{ name: 'the attacker is niced by', value: niceness, unit: '(ABUSE_NICE)' }];
   // Some of them: a word of their names.
   const wanted = process.env.ABUSE ?? '';
   for (const { name, crowd } of attacks.filter((one) => one.name.includes(wanted))) {

@@ -16,10 +16,10 @@ const { values } = parseArgs({
   },
 });
 /**
- * Bytes that the heap may grow with each move. What V8 compiles while it runs, and lists of that, are 100 to 250 of them; one
- * link that is not forgotten, of the six and more of a move, would be 500.
+ * Bytes that the heap may grow with each move; one link that is not forgotten, of the six and more of a move, would be 500. It is
+ * run without V8's compilers, whose work would be 200 of them.
  */
-const mostGrowth = 400;
+const mostGrowth = 100;
 
 const handovers = Number(values.handovers);
 const collect = (globalThis as { gc?: () => void }).gc;
