@@ -29,7 +29,6 @@ export const reconnectingSetup = sessionClientSetup.extend({
       enqueue.assign({ up: [], letGo: [], moved: [], heard: [], tries: {} });
       for (const child of Object.keys(self.getSnapshot().children)) enqueue.stopChild(child);
     }),
-    'begin to count': assign({ tries: {} }),
     'count a try of main': assign({ searches: ({ context }) => context.searches + 1 }),
     /** Twice as long each time, and between half of that and all of it: many clients that were lost at once come apart. */
     'work out how long to wait': assign(({ context }, params: { chance: number }) => {

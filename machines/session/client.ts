@@ -32,11 +32,7 @@ const elsewhere = [
 
 /** It is in none of the places that are known, or not yet again. */
 const notFound = { guard: 'it may be found again', target: '#session/client.reconnecting' } as const;
-const lookOn = [
-  { type: 'report the hand-over', params: { phase: 'failed' } },
-  'leave everything',
-  'begin to count',
-] as const;
+const lookOn = [{ type: 'report the hand-over', params: { phase: 'failed' } }, 'leave everything'] as const;
 
 export const sessionClient = reconnectingSetup.createMachine({
   id: 'session/client',
