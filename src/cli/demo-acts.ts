@@ -41,11 +41,11 @@ export async function moved(
   { takes = 0, stop }: Journey = {},
 ): Promise<Act> {
   const [from, to] = [stage.home, stage.away];
-  const cancel = phase(client, 'cancelled');
+  const cancel = phase(client, 'cancelled', patience + takes);
   const answered = happens(from.server.events, (event) => event.event === 'migrate_connect_complete');
   const linked = scheme === 'switch-host' ? undefined : phase(client, 'linked');
-  const switched = phase(client, 'switched');
-  const left = happens(from.server.events, (event) => event.event === 'migrate_end_complete');
+  const switched = phase(client, 'switched', patience + takes);
+  const left = happens(from.server.events, (event) => event.event === 'migrate_end_complete', patience + takes);
   from.server.migrateConnect(addressOf(to), { scheme });
   const ready = Promise.all([answered, linked]).then(() => pause(takes));
   if ((await Promise.race([ready, stopOf(stop)])) === 'stop') {
@@ -171,13 +171,13 @@ const stopOf = (stop: Promise<void> | undefined): Promise<'stop'> =>
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-const happens = <T>(events: Observable<T>, fits: (event: T) => boolean): Promise<T | undefined> =>
-  firstValueFrom(race(events.pipe(filter(fits)), timer(patience).pipe(map(() => undefined))), {
+const happens = <T>(events: Observable<T>, fits: (event: T) => boolean, ms = patience): Promise<T | undefined> =>
+  firstValueFrom(race(events.pipe(filter(fits)), timer(ms).pipe(map(() => undefined))), {
     defaultValue: undefined,
   });
 
-const phase = async (client: Client, wanted: Handover['phase']): Promise<Handover | undefined> =>
-  (await happens(client.events, (event) => event.event === 'handover' && event.phase === wanted)) as
+const phase = async (client: Client, wanted: Handover['phase'], ms?: number): Promise<Handover | undefined> =>
+  (await happens(client.events, (event) => event.event === 'handover' && event.phase === wanted, ms)) as
     | Handover
     | undefined;
 

@@ -40,7 +40,7 @@ export function LaneBars({ move, lane, y, axis, now }: LaneBarsProps) {
       {bars.map((bar) => {
         const x = axis.x(bar.from);
         const width = Math.max(1.5, axis.x(Math.min(bar.to, end)) - x);
-        const room = Math.floor((width - 8) / 6.4);
+        const room = Math.floor((width - 8) / 6.8);
         return (
           // biome-ignore lint/a11y/noStaticElementInteractions: states are chosen by keys in Messages
           <g
