@@ -39,10 +39,8 @@ export interface StoredJournalOptions {
   readonly onFailure?: ((error: JournalError) => void) | undefined;
 }
 
-/** Milliseconds that bytes are gathered before they are handed to the store, unless somebody waits for them. */
+/** Milliseconds that records are gathered before they are handed to the store, unless somebody waits for them. */
 const linger = 50;
-/** The same for what charts hear and say. */
-const lingerOfCharts = 20;
 /** Bytes that are handed over at once. */
 const enough = 1024 * 1024;
 /** Bytes that wait to be written down. */
@@ -85,8 +83,6 @@ export class StoredJournal implements ResumableJournal {
   private written: Promise<unknown> = Promise.resolve();
   private underWay = 0;
   private timer: unknown;
-  /** Of the timer that runs. */
-  private patience = Number.POSITIVE_INFINITY;
   private failed: JournalError | undefined;
   private ended = false;
 
@@ -117,7 +113,7 @@ export class StoredJournal implements ResumableJournal {
       this.take(entry);
     }
     if (this.waitingBytes >= mostWaiting) this.writeDown();
-    this.schedule(entry.kind === 'wire' ? linger : lingerOfCharts);
+    this.timer ??= this.options.clock.setTimeout(() => this.flush(), this.untilNext());
   }
 
   /** As is promised by Journal. Without `required`, it resolves even when the store has failed: the session goes on. */
@@ -173,12 +169,8 @@ export class StoredJournal implements ResumableJournal {
   }
 
   /** Journals hand over at the same time, so that a store that they share has one commit instead of many. */
-  private schedule(patience: number): void {
-    if (patience >= this.patience) return;
-    const { clock } = this.options;
-    clock.clearTimeout(this.timer);
-    this.patience = patience;
-    this.timer = clock.setTimeout(() => this.flush(), patience - (clock.calendar() % patience));
+  private untilNext(): number {
+    return linger - (this.options.clock.calendar() % linger);
   }
 
   /** Puts what waits into the chunks of its streams. */
@@ -260,7 +252,7 @@ export class StoredJournal implements ResumableJournal {
   /** Hands over all that waits. */
   private flush(): void {
     this.options.clock.clearTimeout(this.timer);
-    this.patience = Number.POSITIVE_INFINITY;
+    this.timer = undefined;
     this.writeDown();
     for (const stream of this.dirty) this.handOver(stream);
   }
