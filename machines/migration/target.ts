@@ -39,6 +39,8 @@ export type MigrationTargetOutcome = { outcome: 'arrived'; scheme: Scheme } | { 
 export interface MigrationTargetContext extends MigrationTargetInput {
   readonly scheme: Scheme;
   readonly parked: readonly ParkedLink[];
+  /** Channels that were begun by the hand-over: one that is linked anew has left its state behind. */
+  readonly begun: readonly Address[];
   /** Channels whose migrate data have not come yet. */
   readonly awaited: readonly Address[];
 }
@@ -75,13 +77,19 @@ export const migrationTarget = setup({
       const awaited = context.parked.map(({ channel }) => channel).filter(carriesState);
       enqueue.assign({
         parked: [],
+        begun: context.parked.map(({ channel }) => channel),
         awaited: context.scheme === 'seamless' ? ['main:0', ...awaited] : [],
       });
     }),
     'begin it at once': enqueueActions(({ context, event, enqueue }) => {
       if (event.type !== 'target.park') return;
-      enqueue.sendTo(({ self }) => self._parent!, begin(event, context.scheme));
-      if (carriesState(event.channel)) enqueue.assign({ awaited: [...context.awaited, event.channel] });
+      const { channel } = event;
+      const again = context.begun.includes(channel);
+      enqueue.sendTo(({ self }) => self._parent!, begin(event, again ? 'semi-seamless' : context.scheme));
+      enqueue.assign({
+        begun: again ? context.begun : [...context.begun, channel],
+        awaited: carriesState(channel) && !again ? [...context.awaited, channel] : context.awaited,
+      });
     }),
     'wait for it no more': assign(({ context, event }) =>
       'channel' in event ? { awaited: context.awaited.filter((channel) => channel !== event.channel) } : {},
@@ -101,7 +109,7 @@ export const migrationTarget = setup({
   },
 }).createMachine({
   id: 'migration/target',
-  context: ({ input }) => ({ ...input, scheme: 'semi-seamless', parked: [], awaited: [] }),
+  context: ({ input }) => ({ ...input, scheme: 'semi-seamless', parked: [], begun: [], awaited: [] }),
   output: ({ event }) => (event as unknown as { output: MigrationTargetOutcome }).output,
   initial: 'parked',
   states: {

@@ -141,6 +141,21 @@ describe('the state of a seamless client', () => {
     });
   });
 
+  test('was left behind by a channel that is linked anew: it begins as any other', () => {
+    for (const channel of ['display:0', 'cursor:0']) {
+      const linked = awaiting.after(park('cursor:0'));
+      linked
+        .after(down(channel))
+        .when(park(channel))
+        .expect({
+          does: [begin(channel, 'fresh')],
+          context: { awaited: channel === 'display:0' ? ['main:0'] : ['main:0', 'display:0'] },
+        });
+    }
+    const later = awaiting.after(park('inputs:0'), down('inputs:0')).when(park('inputs:0'));
+    later.expect({ does: [begin('inputs:0', 'fresh')], context: { awaited: ['main:0', 'display:0'] } });
+  });
+
   // Spec §5.7, §6.24: the reference waits for ever for a channel that is gone.
   test('is not awaited from a channel that is gone', () => {
     awaiting.after(down('display:0')).when(loaded('main:0')).expect({ ended: true });
