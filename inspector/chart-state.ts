@@ -78,6 +78,14 @@ export function transitionsTaken(
       if (next !== undefined) taken.add(next);
     }
   }
+  if (changed && [...taken].every((t) => t.targets.length === 0)) {
+    // What stayed where it was has changed what a guard says: a state was left without an event of its own.
+    for (const id of before) {
+      if (after.has(id)) continue;
+      const next = (bySource.get(id) ?? []).find((t) => t.trigger.on === 'always' && leadsThere(t));
+      if (next !== undefined) taken.add(next);
+    }
+  }
   return [...taken];
 }
 

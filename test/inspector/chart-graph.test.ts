@@ -239,6 +239,26 @@ describe('what is lit', () => {
 });
 
 const typed: ChartDefinition = setup({}).createMachine({ id: 'typed' }).config as never;
+test('an event that only counts, and the `always` that this opens, are both taken', () => {
+  const graph = chartGraph(
+    definitionOf({
+      config: {
+        id: 'm',
+        initial: 'counting',
+        states: {
+          counting: { on: { one: { actions: 'count' } }, always: { guard: 'enough', target: 'done' } },
+          done: {},
+        },
+      },
+    }),
+  );
+  const active = (value: string) => activeStates(graph, value);
+  const taken = (before: string, after: string) =>
+    transitionsTaken(graph, active(before), 'one', active(after)).map((t) => t.trigger.on);
+  expect(taken('counting', 'counting')).toEqual(['event']);
+  expect(taken('counting', 'done')).toEqual(['event', 'always']);
+});
+
 test('a machine without an id still has a name', () => {
   expect(definitionOf({ config: {}, id: '(machine)' }).id).toBe('(machine)');
   expect(typed.id).toBe('typed');
