@@ -5,12 +5,16 @@
 import { describe, expect, it } from 'vitest';
 import { Deframer } from '../../src/engine/deframe.ts';
 import { cost, Pace } from '../../src/engine/pace.ts';
+import type { Journal } from '../../src/journal/journal.ts';
 import { KeyStore, type TicketKey } from '../../src/server/keys.ts';
 import { Refusals } from '../../src/server/refusals.ts';
 import { price, Turns } from '../../src/server/turns.ts';
 import { Visitors } from '../../src/server/visitors.ts';
-import { freeServer } from '../fuzz/servers.ts';
+import { framed } from '../fuzz/samples.ts';
+import { draw, freeServer, sessionOf } from '../fuzz/servers.ts';
+import { type Stranger, settle } from '../fuzz/wires.ts';
 import { encryptTicket, linkMessage } from '../support/raw-client.ts';
+import { join, u32 } from '../support/raw-wire.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 
 describe('keys', () => {
@@ -339,6 +343,62 @@ describe('links that are not finished', () => {
     await clock.advance(2);
     expect(server.system.population).toBe(before);
     expect([silent.closed, slow.closed]).toEqual([true, true]);
+    await server.close();
+  });
+});
+
+describe('many sessions', () => {
+  const ticket = new Uint8Array(132);
+  ticket[0] = 1;
+
+  /** So many sessions with a display each, and what the charts were told since. */
+  async function crowd(count: number) {
+    const told: string[] = [];
+    const journal: Journal = {
+      checkpoints: { leastMs: 1e12, mostMs: 1e12, steps: 1e12, bytes: 1e15 },
+      append: (entry) => {
+        if (entry.kind === 'event') told.push(entry.event.type);
+      },
+      durable: () => Promise.resolve(),
+    };
+    const free = freeServer({ journal });
+    const displays: Stranger[] = [];
+    for (let i = 0; i < count; i++) {
+      const main = free.dial();
+      main.write(join(linkMessage(), ticket));
+      await settle(3);
+      const display = free.dial();
+      display.write(join(linkMessage({ channel: 'display', connectionId: sessionOf(main, true) }), ticket));
+      await settle(2);
+      display.write(join(framed(101, new Uint8Array(14), true), framed(1, u32(1), true)));
+      displays.push(display);
+    }
+    await free.clock.advance(31_000);
+    expect(free.server.channels()).toHaveLength(2 * count);
+    expect(told.length).toBeGreaterThan(10 * count);
+    told.length = 0;
+    return { ...free, displays, told };
+  }
+
+  it('that are idle cost the charts nothing, and no timer', async () => {
+    const { server, clock, told } = await crowd(50);
+    expect(clock.waiting).toBe(0);
+    await clock.advance(3_600_000);
+    expect(told).toEqual([]);
+    await server.close();
+  });
+
+  it('that are drawn for cost the charts nothing either, and each gets the same', async () => {
+    const { server, clock, displays, told } = await crowd(50);
+    const before = displays.map(({ received }) => received);
+    for (let i = 0; i < 10; i++) {
+      draw(server, i * 0x010203);
+      await clock.advance(100);
+    }
+    const got = displays.map(({ received }, i) => received - before[i]!);
+    expect(new Set(got).size).toBe(1);
+    expect(got[0]).toBeGreaterThan(10 * 50);
+    expect(told).toEqual([]);
     await server.close();
   });
 });
