@@ -84,7 +84,7 @@ export interface SnapshotRecord extends Base {
   readonly tags?: readonly string[];
   readonly error?: string;
 }
-export type HandoverPhase = 'begun' | 'linked' | 'switched' | 'cancelled' | 'failed' | 'fell-back';
+export type HandoverPhase = 'begun' | 'linked' | 'relinking' | 'switched' | 'cancelled' | 'failed' | 'fell-back';
 /** News of a hand-over, from whichever party tells it. */
 export interface HandoverRecord extends Base {
   readonly kind: 'handover';

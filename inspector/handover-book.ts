@@ -195,6 +195,7 @@ export class HandoverBook {
 
   private phase(move: HandOver, phase: HandoverPhase, at: number): void {
     if (phase === 'linked') move.linkedAt = at;
+    else if (phase === 'relinking') move.linkedAt = undefined;
     else if (phase === 'fell-back') {
       move.fellBack = true;
       move.outcome = 'under way';

@@ -286,7 +286,7 @@ function readRecord(
   }
 }
 
-const phases = ['begun', 'linked', 'switched', 'cancelled', 'failed', 'fell-back'] as const;
+const phases = ['begun', 'linked', 'relinking', 'switched', 'cancelled', 'failed', 'fell-back'] as const;
 
 function parse(text: string): ToPage | undefined {
   try {

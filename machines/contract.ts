@@ -123,7 +123,8 @@ export type ChannelNews =
 /** A hand-over asks its session to pass an event on to a channel; 'every' goes to all of them but main. */
 export type MigrationTell = { type: 'migration.tell'; channel: Address | 'every'; event: ChannelEvent };
 
-export type HandoverPhase = 'begun' | 'linked' | 'switched' | 'cancelled' | 'failed' | 'fell-back';
+/** `relinking`: the target that was linked is gone, and is linked again. */
+export type HandoverPhase = 'begun' | 'linked' | 'relinking' | 'switched' | 'cancelled' | 'failed' | 'fell-back';
 
 /** News of a hand-over, for people and programs. */
 export interface HandoverReport {

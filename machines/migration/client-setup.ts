@@ -1,5 +1,5 @@
 /** The words of a client's hand-over: what it hears, knows, does and asks. The picture that they make is in client.ts. */
-import { assign, emit, enqueueActions, fromPromise, sendParent, setup } from 'xstate';
+import { assign, emit, enqueueActions, fromPromise, raise, sendParent, setup } from 'xstate';
 import { type Caps, hasCap, MainCap } from '../../src/protocol/capabilities.ts';
 import type { MainReceived } from '../../src/protocol/main.ts';
 import {
@@ -37,6 +37,8 @@ export type MigrationClientEvent =
   | HandshakeNews
   | MainReceived<'client'>
   | { type: 'channel.left'; channel: Address }
+  /** The guest has moved, and the target is still not linked again. */
+  | { type: 'relink.late' }
   | { type: 'channel.switched'; channel: Address }
   | { type: 'channel.down'; channel: Address; reason: string };
 
@@ -61,10 +63,16 @@ export interface MigrationClientContext extends MigrationClientInput {
   /** The destination is where the announced one resolved to. */
   readonly resolved: boolean;
   readonly answered: boolean;
+  /** How often the target was linked again. */
+  readonly relinks: number;
+  /** The source has said that the guest has moved, while the target was being linked again. */
+  readonly ended: boolean;
   readonly reason: string;
 }
 
 export const mainAddress = 'main:0';
+/** A quarter of a minute in all, if each comes to nothing at once. */
+const mostRelinks = 6;
 
 /** Where a hand-over really goes: the embedding program may know better than the announcement. Rejects to refuse it. */
 export const resolveDestination = fromPromise<Destination, { destination: Destination }>(
@@ -90,7 +98,7 @@ export const migrationClientSetup = setup({
       resolved: true,
     })),
     'link main': enqueueActions(({ context, enqueue }) => {
-      const link = linkName(mainAddress, context.attempt);
+      const link = nameOf(context, mainAddress);
       enqueue.assign({ links: { [mainAddress]: { link, agreed: null } } });
       enqueue.spawnChild('link', { id: link, input: linkInput(context, mainAddress) });
     }),
@@ -99,14 +107,12 @@ export const migrationClientSetup = setup({
       enqueue.assign({
         links: {
           ...context.links,
-          ...Object.fromEntries(
-            others.map((channel) => [channel, { link: linkName(channel, context.attempt), agreed: null }]),
-          ),
+          ...Object.fromEntries(others.map((channel) => [channel, { link: nameOf(context, channel), agreed: null }])),
         },
       });
       for (const channel of others) {
         enqueue.spawnChild('link', {
-          id: linkName(channel, context.attempt),
+          id: nameOf(context, channel),
           input: linkInput(context, channel),
         });
       }
@@ -119,13 +125,13 @@ export const migrationClientSetup = setup({
     'ask for seamless': enqueueActions(({ context, enqueue }) => {
       const { link, agreed } = context.links[mainAddress]!;
       enqueue.spawnChild('handshake', {
-        id: `handshake@${context.attempt}`,
+        id: `handshake@${context.attempt}${again(context)}`,
         input: { link, agreed: agreed!, srcVersion: context.srcVersion },
       });
     }),
     'settle for semi-seamless': assign({ scheme: 'semi-seamless' as const }),
     'answer that it is linked': enqueueActions(({ context, enqueue }) => {
-      if (context.scheme !== 'early-link') {
+      if (!context.answered && context.scheme !== 'early-link') {
         const type = context.scheme === 'seamless' ? 'msgc.migrate_connected_seamless' : 'msgc.migrate_connected';
         enqueue.sendTo(({ self }) => self._parent!, say({ type, body: {} }));
       }
@@ -137,6 +143,14 @@ export const migrationClientSetup = setup({
       }
       enqueue.assign({ answered: true });
     }),
+    /** Links that are up or being made, and the question that may be asked over one. */
+    'let the target go': enqueueActions(({ enqueue, self }) => {
+      enqueue.assign({ links: {} });
+      for (const child of Object.keys(self.getSnapshot().children)) enqueue.stopChild(child);
+    }),
+    'count the try': assign({ relinks: ({ context }) => context.relinks + 1 }),
+    'remember the end': assign({ ended: true }),
+    'wait no longer than that': raise({ type: 'relink.late' }, { delay: 'late deadline' }),
     'remember the reason': assign((_, params: { reason: string }) => ({ reason: params.reason })),
     'remember who left': assign(({ context, event }) =>
       event.type === 'channel.left' && context.channels.includes(event.channel)
@@ -197,6 +211,10 @@ export const migrationClientSetup = setup({
     'target may be asked for seamless': ({ context }) =>
       context.scheme === 'seamless' &&
       hasCap(context.links[mainAddress]?.agreed?.channelCaps ?? [], MainCap.seamlessMigrate),
+    'it may be linked again': ({ context }) => context.relinks < mostRelinks,
+    'the source has said the end': ({ context }) => context.ended,
+    'main is lost after the end': ({ context, event }) =>
+      'channel' in event && event.channel === mainAddress && (context.ended || context.left.length > 0),
     'scheme is seamless': ({ context }) => context.scheme === 'seamless',
     'scheme is semi-seamless': ({ context }) => context.scheme === 'semi-seamless',
     'scheme is early-link': ({ context }) => context.scheme === 'early-link',
@@ -215,13 +233,21 @@ export const migrationClientSetup = setup({
     /** Shorter than the 10 s that a source waits (spec §3g), so that it hears of a failure before it gives up. */
     'link deadline': 8_000,
     'switch deadline': 10_000,
+    'relink delay': ({ context }) => Math.min(4_000, 500 * 2 ** (context.relinks - 1)),
+    /** Shorter than the 10 s that a source waits for its client to leave. */
+    'late deadline': 7_500,
   },
 });
 
 export const linkName = (channel: Address, attempt: number): LinkName => `link:${channel}@${attempt}`;
 
+/** Tells the links of one try from those of another. */
+const again = ({ relinks }: MigrationClientContext): string => (relinks === 0 ? '' : `.${relinks}`);
+const nameOf = (context: MigrationClientContext, channel: Address): LinkName =>
+  `${linkName(channel, context.attempt)}${again(context)}`;
+
 const linkInput = (context: MigrationClientContext, channel: Address) => ({
-  link: linkName(channel, context.attempt),
+  link: nameOf(context, channel),
   channel,
   connectionId: context.connectionId,
   destination: context.destination,

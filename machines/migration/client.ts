@@ -3,7 +3,7 @@
  * while the source still runs, answers, waits for the end, and leads the channels over. It never touches a pipe.
  *
  *   resolving → linking (channels, and asking for seamless) → linked → switching → switched
- *                  ↘ refused           cancelled ↙  ↘ target lost
+ *                  ↘ refused           cancelled ↙  ↘ relinking → linked | target lost
  */
 import { destinationOf, type MigrationClientOutcome, mainAddress, migrationClientSetup } from './client-setup.ts';
 
@@ -12,9 +12,90 @@ export * from './client-setup.ts';
 /** A channel that was let go shows that the guest has moved: it is only this target that does not count any more. */
 const unlessGone = [{ guard: 'some channel has left' }, { target: '#migration/client.cancelled' }] as const;
 
+const stranded = (reason: string) =>
+  [
+    { type: 'remember the reason', params: { reason } },
+    { type: 'report', params: { phase: 'failed' } },
+  ] as const;
+
+/** The source counts on what was answered when the target was linked first. */
+const unequal = {
+  target: '#migration/client.target lost',
+  actions: stranded('the target that was linked again cannot do what the first one could'),
+} as const;
+
+/**
+ * From a target that is known to one that is linked: main first, which makes room for the others there. What follows when it
+ * cannot take the client over seamlessly is given.
+ */
+const linkingSteps = <Lacking, Declined>(lacking: Lacking, declined: Declined) =>
+  ({
+    'linking main': {
+      entry: 'link main',
+      on: { 'link.up': { target: 'main is linked', actions: 'remember the link' } },
+    },
+    'main is linked': {
+      always: [
+        { guard: 'target may be asked for seamless', target: 'linking seamlessly' },
+        lacking,
+        { target: 'linking' },
+      ],
+    },
+    linking: {
+      entry: 'link the other channels',
+      always: { guard: 'every channel is linked', target: '#migration/client.linked' },
+      on: { 'link.up': { actions: 'remember the link' } },
+    },
+    'linking seamlessly': {
+      type: 'parallel',
+      onDone: '#migration/client.linked',
+      states: {
+        channels: {
+          initial: 'linking',
+          states: {
+            linking: {
+              entry: 'link the other channels',
+              always: { guard: 'every channel is linked', target: 'linked' },
+              on: { 'link.up': { actions: 'remember the link' } },
+            },
+            linked: { type: 'final' },
+          },
+        },
+        handshake: {
+          initial: 'asking',
+          states: {
+            asking: {
+              entry: 'ask for seamless',
+              on: {
+                'handshake.agreed': 'answered',
+                'handshake.declined': declined,
+              },
+            },
+            answered: { type: 'final' },
+          },
+        },
+      },
+    },
+  }) as const;
+
+/** The next try, or none. */
+const again = [
+  { guard: 'it may be linked again', target: '.waiting' },
+  { target: 'target lost', actions: stranded('the target cannot be linked again') },
+] as const;
+
 export const migrationClient = migrationClientSetup.createMachine({
   id: 'migration/client',
-  context: ({ input }) => ({ ...input, links: {}, switched: [], resolved: false, answered: false, reason: '' }),
+  context: ({ input }) => ({
+    ...input,
+    links: {},
+    switched: [],
+    resolved: false,
+    answered: false,
+    relinks: 0,
+    ended: false,
+    reason: '',
+  }),
   initial: 'preparing',
   output: ({ event }) => (event as unknown as { output: MigrationClientOutcome }).output,
   states: {
@@ -63,57 +144,18 @@ export const migrationClient = migrationClientSetup.createMachine({
             },
           },
         },
-        'linking main': {
-          entry: 'link main',
-          on: { 'link.up': { target: 'main is linked', actions: 'remember the link' } },
-        },
-        'main is linked': {
-          always: [
-            { guard: 'target may be asked for seamless', target: 'linking seamlessly' },
-            { guard: 'scheme is seamless', target: 'linking', actions: 'settle for semi-seamless' },
-            { target: 'linking' },
-          ],
-        },
-        linking: {
-          entry: 'link the other channels',
-          always: { guard: 'every channel is linked', target: '#migration/client.linked' },
-          on: { 'link.up': { actions: 'remember the link' } },
-        },
-        'linking seamlessly': {
-          type: 'parallel',
-          onDone: '#migration/client.linked',
-          states: {
-            channels: {
-              initial: 'linking',
-              states: {
-                linking: {
-                  entry: 'link the other channels',
-                  always: { guard: 'every channel is linked', target: 'linked' },
-                  on: { 'link.up': { actions: 'remember the link' } },
-                },
-                linked: { type: 'final' },
-              },
-            },
-            handshake: {
-              initial: 'asking',
-              states: {
-                asking: {
-                  entry: 'ask for seamless',
-                  on: {
-                    'handshake.agreed': 'answered',
-                    'handshake.declined': { target: 'answered', actions: 'settle for semi-seamless' },
-                  },
-                },
-                answered: { type: 'final' },
-              },
-            },
-          },
-        },
+        ...linkingSteps(
+          { guard: 'scheme is seamless', target: 'linking', actions: 'settle for semi-seamless' } as const,
+          { target: 'answered', actions: 'settle for semi-seamless' } as const,
+        ),
       },
     },
     linked: {
       entry: ['answer that it is linked', { type: 'report', params: { phase: 'linked' } }],
-      always: [{ guard: 'some channel has left', target: 'switching', actions: 'lead over those who left' }],
+      always: [
+        { guard: 'some channel has left', target: 'switching', actions: 'lead over those who left' },
+        { guard: 'the source has said the end', target: 'switching main' },
+      ],
       on: {
         'msg.migrate_end': { guard: 'scheme is semi-seamless', target: 'switching main' },
         /** What was linked at the source only after the announcement has no link to go on with. */
@@ -125,12 +167,60 @@ export const migrationClient = migrationClientSetup.createMachine({
         'channel.down': [{ guard: 'it is main', target: 'source lost' }, { actions: 'forget a channel' }],
         'msg.migrate_cancel': 'cancelled',
         'msg.migrate_switch_host': 'overtaken',
-        'link.lost': {
-          target: 'target lost',
-          actions: [
-            { type: 'remember the reason', params: { reason: 'the target hung up' } },
-            { type: 'report', params: { phase: 'failed' } },
-          ],
+        'link.lost': [
+          {
+            guard: 'it may be linked again',
+            target: 'relinking',
+            actions: [
+              { type: 'remember the reason', params: { reason: 'the target hung up' } },
+              { type: 'report', params: { phase: 'relinking' } },
+            ],
+          },
+          { target: 'target lost', actions: stranded('the target hung up') },
+        ],
+      },
+    },
+    /**
+     * The target may have been started again: it is linked anew, all of it, as it knows nothing of what was. The move may
+     * end meanwhile; then there is only a little time left for that.
+     */
+    relinking: {
+      initial: 'waiting',
+      on: {
+        'link.failed': again,
+        'link.lost': again,
+        'handshake.lost': again,
+        'msg.migrate_end': {
+          guard: 'scheme is semi-seamless',
+          actions: ['remember the end', 'wait no longer than that'],
+        },
+        'channel.left': { actions: ['remember who left', 'wait no longer than that'] },
+        'relink.late': 'begun afresh',
+        'msg.migrate_cancel': unlessGone,
+        'msg.migrate_switch_host': 'overtaken',
+        'channel.down': [
+          { guard: 'main is lost after the end', target: 'begun afresh' },
+          { guard: 'it is main', target: 'source lost' },
+          { actions: 'forget a channel' },
+        ],
+      },
+      states: {
+        waiting: {
+          entry: ['let the target go', 'count the try'],
+          after: { 'relink delay': 'trying' },
+        },
+        trying: {
+          initial: 'linking main',
+          after: {
+            'link deadline': [
+              { guard: 'it may be linked again', target: 'waiting' },
+              {
+                target: '#migration/client.target lost',
+                actions: stranded('the target does not answer in time'),
+              },
+            ],
+          },
+          states: linkingSteps({ ...unequal, guard: 'scheme is seamless' } as const, unequal),
         },
       },
     },
@@ -139,7 +229,10 @@ export const migrationClient = migrationClientSetup.createMachine({
      * target before it is let go; other channels may be let go before (early-link).
      */
     'target lost': {
-      always: { guard: 'main has left', target: 'begun afresh' },
+      always: [
+        { guard: 'main has left', target: 'begun afresh' },
+        { guard: 'the source has said the end', target: 'begun afresh' },
+      ],
       on: {
         'msg.migrate_end': 'begun afresh',
         'channel.left': { actions: 'remember who left' },

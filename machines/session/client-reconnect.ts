@@ -4,9 +4,9 @@
  */
 import { assign, emit, enqueueActions } from 'xstate';
 import { LinkErrorCode } from '../../src/protocol/link.ts';
-import type { SessionCommand } from '../contract.ts';
+import type { HandoverPhase, SessionCommand } from '../contract.ts';
 import { tooEarly } from './client-greeting.ts';
-import { isHome, mainAddress, type SessionClientEvent, sessionClientSetup } from './client-setup.ts';
+import { handoverNews, isHome, mainAddress, type SessionClientEvent, sessionClientSetup } from './client-setup.ts';
 
 /** What no second try can change. */
 const final: readonly (number | undefined)[] = [
@@ -36,14 +36,19 @@ export const reconnectingSetup = sessionClientSetup.extend({
       const longest = Math.min(mostMs, firstMs * 2 ** (context.searches - 1));
       return { waitMs: Math.round((longest * (1 + params.chance)) / 2) };
     }),
-    /** A client that was on its way to another host: nobody knows which of the two has the guest. */
+    /** A client that was on its way to another host, and has lost its session there: nobody knows who has the guest. */
     'look at each place in turn': assign(({ context }) =>
-      context.left === null
+      context.left === null || context.home === null
         ? {}
         : {
             destination: context.left.destination,
             left: { ...context.left, destination: context.destination },
           },
+    ),
+    'tell what has become of the hand-over': enqueueActions(
+      ({ context, enqueue }, params: { phase: HandoverPhase }) => {
+        if (context.left !== null) enqueue.emit(handoverNews(context, params));
+      },
     ),
     'forget its session': assign({ home: null }),
     'report that its session is lost': emit(
@@ -98,6 +103,11 @@ export const reconnectingSetup = sessionClientSetup.extend({
 
 const why = { type: 'remember the reason', params: ({ event }: { event: { reason: string } }) => event } as const;
 
+const givenUp = [
+  'report that it is given up',
+  { type: 'tell what has become of the hand-over', params: { phase: 'failed' } },
+] as const;
+
 /** Main was lost where it should not have been: what it takes to look for it. */
 export const toReconnecting = {
   guard: 'it may be found again',
@@ -108,13 +118,13 @@ export const toReconnecting = {
 export const reconnecting = {
   initial: 'deciding',
   after: {
-    'reconnect deadline': { target: '#session/client.closed', actions: 'report that it is given up' },
+    'reconnect deadline': { target: '#session/client.closed', actions: givenUp },
   },
   states: {
     deciding: {
       always: [
         { guard: 'tries are left', target: 'drawing', actions: 'count a try of main' },
-        { target: '#session/client.closed', actions: 'report that it is given up' },
+        { target: '#session/client.closed', actions: givenUp },
       ],
     },
     drawing: {
@@ -158,6 +168,7 @@ export const reconnecting = {
             'report that it is back',
             'remember the session',
             'report the session',
+            { type: 'tell what has become of the hand-over', params: { phase: 'switched' } },
             'forget the source',
             'hear what was kept',
           ],

@@ -288,8 +288,8 @@ export const sessionClientSetup = setup({
     'leave the source for': enqueueActions(({ context, event, enqueue, self }, destination: Destination) => {
       enqueue.assign({
         destination,
-        // A server that sends its client away keeps nothing for it.
-        home: event.type === 'msg.migrate_switch_host' ? null : context.home,
+        // A server that has let its client go keeps nothing for it; one that was lost may.
+        home: event.type !== 'msg.migrate_switch_host' && isHome({ ...context, destination }) ? context.home : null,
         up: [],
         moved: [],
         heard: [],
@@ -308,19 +308,8 @@ export const sessionClientSetup = setup({
       for (const child of Object.keys(self.getSnapshot().children)) enqueue.stopChild(child);
     }),
     'forget the source': assign({ left: null, otherwise: null }),
-    'report the hand-over': emit(
-      ({ context }, params: { phase: HandoverPhase; to?: Destination }): SessionCommand => ({
-        type: 'report',
-        news: {
-          event: 'handover',
-          phase: params.phase,
-          scheme: 'switch-host',
-          attempt: context.attempt,
-          from: destinationName(context.left?.destination ?? context.destination),
-          to: destinationName(params.to ?? context.destination),
-          channels: context.left?.channels ?? context.up,
-        },
-      }),
+    'report the hand-over': emit(({ context }, params: { phase: HandoverPhase; to?: Destination }) =>
+      handoverNews(context, params),
     ),
     'forget the child': stopChild(({ event }) => (event as ActorDone).actorId),
     'count the attempt': assign({ attempt: ({ context }) => context.attempt + 1 }),
@@ -419,6 +408,23 @@ export const isHome = ({ home, destination }: SessionClientContext): boolean =>
   home.host === destination.host &&
   home.port === destination.port &&
   home.tlsPort === destination.tlsPort;
+
+/** Of a hand-over in which nothing is kept but the picture. */
+export const handoverNews = (
+  { attempt, destination, left, up }: SessionClientContext,
+  { phase, to = destination }: { phase: HandoverPhase; to?: Destination },
+): SessionCommand => ({
+  type: 'report',
+  news: {
+    event: 'handover',
+    phase,
+    scheme: 'switch-host',
+    attempt,
+    from: destinationName(left?.destination ?? destination),
+    to: destinationName(to),
+    channels: left?.channels ?? up,
+  },
+});
 
 const waitingFor = (channel: Address): string => `word of the move of ${channel}`;
 

@@ -32,7 +32,6 @@ const elsewhere = [
 
 /** It is in none of the places that are known, or not yet again. */
 const notFound = { guard: 'it may be found again', target: '#session/client.reconnecting' } as const;
-const lookOn = [{ type: 'report the hand-over', params: { phase: 'failed' } }, 'leave everything'] as const;
 
 export const sessionClient = reconnectingSetup.createMachine({
   id: 'session/client',
@@ -301,11 +300,11 @@ export const sessionClient = reconnectingSetup.createMachine({
                 actions: ['report that its session is lost', 'forget its session'],
               },
               ...elsewhere,
-              { guard: 'it may be tried again', target: 'waiting', actions: 'count the try' },
               {
                 ...notFound,
-                actions: [{ type: 'remember the reason', params: ({ event }) => event }, ...lookOn],
+                actions: [{ type: 'remember the reason', params: ({ event }) => event }, 'leave everything'],
               },
+              { guard: 'it may be tried again', target: 'waiting', actions: 'count the try' },
               {
                 target: '#session/client.closed',
                 actions: [
@@ -335,7 +334,7 @@ export const sessionClient = reconnectingSetup.createMachine({
               ...elsewhere,
               {
                 ...notFound,
-                actions: [{ type: 'remember the reason', params: ({ event }) => event }, ...lookOn],
+                actions: [{ type: 'remember the reason', params: ({ event }) => event }, 'leave everything'],
               },
               {
                 target: '#session/client.closed',
@@ -348,7 +347,7 @@ export const sessionClient = reconnectingSetup.createMachine({
               ...elsewhere,
               {
                 ...notFound,
-                actions: [{ type: 'remember the reason', params: { reason: 'no init in time' } }, ...lookOn],
+                actions: [{ type: 'remember the reason', params: { reason: 'no init in time' } }, 'leave everything'],
               },
               {
                 target: '#session/client.closed',

@@ -13,7 +13,7 @@ import { checkWritable, settle, takePicture, undrawnLines, writePicture } from '
 import { Microphone, readSound, SoundRecorder } from './sound-file.ts';
 import { bothAllow, channelsFlag, readTarget, targetAbout, targetFlags } from './target.ts';
 import { plain, type Terminal } from './terminal.ts';
-import { duration, oneOf, schemes, text } from './values.ts';
+import { duration, oneOf, schemes, text, triesOrOff } from './values.ts';
 import { flag, toggle, type Values, verb } from './verb.ts';
 
 const flags = {
@@ -31,6 +31,12 @@ const flags = {
   record: flag('FILE.wav', text, 'Records what the guest plays.'),
   play: flag('FILE.wav', text, 'Says this into the microphone, once, when the guest listens. 16-bit PCM of any rate.'),
   'raw-sound': toggle('Takes and says sound as samples, not as Opus: larger, and exact.'),
+  reconnect: flag(
+    'N|off',
+    triesOrOff,
+    'Tries in a row to find a server again that was lost, within two minutes. Default 10.',
+  ),
+  'wait-for-server': toggle('Tries as often to find one that is not there yet.'),
   channels: channelsFlag,
   schemes: flag('LIST', schemes, 'Hand-over schemes to admit to: seamless, early-link, semi-seamless, switch-host.'),
 } as const;
@@ -45,7 +51,7 @@ export const connect = verb({
   flags,
   about: [
     'Connects to a SPICE server and stays until it is interrupted, or as --for and --until say. It follows the guest to ' +
-      'another host when it moves.',
+      'another host when it moves, and finds a server again that was lost, with its session if that is still there.',
     ...targetAbout,
     'Exit code: 0 when it ended as it should, 1 when the session could not be had or ended before, 2 for a command that ' +
       'cannot be carried out.',
@@ -71,6 +77,8 @@ async function run(values: Values<typeof flags>, [word]: readonly string[], term
   const target = readTarget(word!, values, terminal.env);
   const channels = bothAllow(values.channels, target.channels);
   checkChannels(values, channels);
+  const { reconnect: tries, 'wait-for-server': atStart } = values;
+  if (tries === false && atStart) throw new UsageError('--wait-for-server is of no use with --reconnect off');
   const recorder = record === undefined ? undefined : new SoundRecorder(record);
   let session: Session | undefined;
   let microphone: Microphone | undefined;
@@ -87,6 +95,7 @@ async function run(values: Values<typeof flags>, [word]: readonly string[], term
       channels,
       schemes: values.schemes,
       rawSound: values['raw-sound'],
+      reconnect: tries === false ? false : { tries, atStart },
       log: (line) => terminal.err(plain(line)),
     });
     inspection?.client(target.name, client);

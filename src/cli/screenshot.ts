@@ -37,7 +37,7 @@ async function run(values: Values<typeof flags>, words: readonly string[], termi
   const [word, file] = words as [string, string];
   checkWritable(file, 'The picture');
   const target = readTarget(word, values, terminal.env);
-  const client = openClient({ ...target.options, channels: ['display'], log: () => {} });
+  const client = openClient({ ...target.options, channels: ['display'], reconnect: false, log: () => {} });
   const most = values.timeout ?? 10_000;
   const interrupt = terminal.stopped.aborted ? of(true) : fromEvent(terminal.stopped, 'abort').pipe(map(() => true));
   let isClosed = false;

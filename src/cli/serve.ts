@@ -19,7 +19,7 @@ import { readText } from './target.ts';
 import { jsonLine, plain, type Terminal } from './terminal.ts';
 import { createTestCardHost } from './test-card-host.ts';
 import { writeSpiceUri } from './uri.ts';
-import { count, oneOf, onOff, port, schemes, size, socketAddress, text } from './values.ts';
+import { count, duration, oneOf, onOff, port, schemes, size, socketAddress, text } from './values.ts';
 import { flag, toggle, type Values, verb } from './verb.ts';
 import { version } from './version.ts';
 
@@ -41,6 +41,11 @@ const flags = {
     'Waits on tcp:HOST:PORT for a guest to move in, instead of running its own.',
   ),
   'migrate-ms': flag('N', count, 'How long the guest takes to move, in milliseconds. Default 300.'),
+  return: flag(
+    'DURATION',
+    duration,
+    'How long a session waits for a client that was lost and knows how to return; 0s for not at all. Default 60s.',
+  ),
   'image-compression': flag(
     'HOW',
     oneOf(...imageCompressions),
@@ -140,6 +145,7 @@ async function run(values: Values<typeof flags>, _words: readonly string[], term
     package: `sumac ${version()}`,
     incoming: values.incoming,
     moveMs: values['migrate-ms'],
+    returnMs: values.return,
     onQuit: quit,
     log: (line) => tell({ event: 'log', line }),
   }).catch(async (error) => {

@@ -38,6 +38,13 @@ export const onOff: ValueSchema<boolean> = v.pipe(
   v.transform((word) => word === 'on'),
 );
 
+/** How often something is tried, or false for never. */
+export const triesOrOff: ValueSchema<number | false> = v.pipe(
+  v.string(),
+  v.regex(/^(off|[1-9]\d{0,5})$/, 'a number of tries is expected, or off'),
+  v.transform((word) => (word === 'off' ? false : Number(word))),
+);
+
 const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
 
 /** The longest time that a timer can count, milliseconds. */

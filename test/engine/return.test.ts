@@ -349,4 +349,81 @@ describe('the guest moves', () => {
       await world.close();
     }
   });
+
+  it.each(['seamless', 'early-link', 'semi-seamless'] as const)(
+    'and the target crashes and is started again before the end: the hand-over goes through, %s',
+    async (scheme) => {
+      const schemes = ['seamless', 'early-link', 'semi-seamless', 'switch-host'] as const;
+      const { host, client, news } = await begin({ schemes }, { schemes });
+      const phases = () => news.flatMap((event) => (event.event === 'handover' ? [event.phase] : []));
+      let target = world.host('b', { schemes });
+      host.server.migrateConnect({ host: 'b', port: 1 }, { scheme });
+      await world.clock.until(() => phases().includes('linked'));
+      world.kill(target);
+      await world.clock.advance(1_200);
+      target = world.host('b', { schemes });
+      target.down = false;
+      target.server.display.fill(whole, 0xabcdef);
+      await world.clock.until(() => phases().at(-1) === 'linked');
+      target.server.guestArrived();
+      host.server.migrateEnd(true);
+      await world.clock.until(() => phases().at(-1) === 'switched');
+      await world.clock.until(() => isWhole(client));
+      await world.clock.advance(300);
+      expect(phases()).toEqual(['begun', 'linked', 'relinking', 'linked', 'switched']);
+      expect(news.findLast((event) => event.event === 'handover')).toMatchObject({ scheme });
+      expect(shown(client)).toBe(0xabcdef);
+      expect(new Set(sessionIds(news)).size).toBe(1);
+      expect(host.news).toContainEqual({ event: 'migrate_end_complete', completed: true, overdue: 0 });
+    },
+  );
+
+  it.each(['seamless', 'early-link', 'semi-seamless'] as const)(
+    'while the target is being started again: it is waited for, %s',
+    async (scheme) => {
+      const schemes = ['seamless', 'early-link', 'semi-seamless', 'switch-host'] as const;
+      const { host, client, news } = await begin({ schemes }, { schemes });
+      const phases = () => news.flatMap((event) => (event.event === 'handover' ? [event.phase] : []));
+      let target = world.host('b', { schemes });
+      host.server.migrateConnect({ host: 'b', port: 1 }, { scheme });
+      await world.clock.until(() => phases().includes('linked'));
+      world.kill(target);
+      await world.clock.advance(200);
+      target = world.host('b', { schemes });
+      target.server.display.fill(whole, 0xabcdef);
+      target.server.guestArrived();
+      host.server.migrateEnd(true);
+      await world.clock.advance(100);
+      expect(phases()).toEqual(['begun', 'linked', 'relinking']);
+      target.down = false;
+      await world.clock.until(() => phases().at(-1) === 'switched');
+      await world.clock.until(() => isWhole(client));
+      await world.clock.advance(300);
+      expect(news.findLast((event) => event.event === 'handover')).toMatchObject({ scheme });
+      expect(shown(client)).toBe(0xabcdef);
+      expect(new Set(sessionIds(news)).size).toBe(1);
+    },
+  );
+
+  it.each(['seamless', 'early-link', 'semi-seamless'] as const)(
+    'and the target stays away for too long: the client begins there afresh when it is back, %s',
+    async (scheme) => {
+      const schemes = ['seamless', 'early-link', 'semi-seamless', 'switch-host'] as const;
+      const { host, client, news } = await begin({ schemes }, { schemes });
+      const phases = () => news.flatMap((event) => (event.event === 'handover' ? [event.phase] : []));
+      let target = world.host('b', { schemes });
+      host.server.migrateConnect({ host: 'b', port: 1 }, { scheme });
+      await world.clock.until(() => phases().includes('linked'));
+      world.kill(target);
+      await world.clock.advance(200);
+      host.server.migrateEnd(true);
+      await world.clock.advance(30_000);
+      target = world.host('b', { schemes });
+      target.server.display.fill(whole, 0xabcdef);
+      target.server.guestArrived();
+      target.down = false;
+      await backAgain({ client, news });
+      expect(shown(client)).toBe(0xabcdef);
+    },
+  );
 });

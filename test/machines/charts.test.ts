@@ -79,7 +79,7 @@ const usedByActions: Readonly<Record<string, readonly string[]>> = {
     'record',
   ],
   'session/server': ['main', 'display', 'inputs', 'cursor', 'playback', 'record'],
-  'migration/client': ['link', 'handshake'],
+  'migration/client': ['late deadline', 'link', 'handshake'],
 };
 
 describe.each(all)('%s', (name, chart) => {

@@ -180,9 +180,10 @@ export const stories: Readonly<Record<string, { happen: (stage: Stage) => Promis
       const linked = phase(client, 'linked');
       source.migrateConnect({ host: 'target', port: 1 }, { scheme: 'seamless' });
       await linked;
-      const failed = phase(client, 'failed');
+      const again = phase(client, 'relinking');
       network.cut('target');
-      await failed;
+      await again;
+      await phase(client, 'linked');
       source.migrateEnd(false);
       await pause(20);
     },

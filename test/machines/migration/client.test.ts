@@ -331,10 +331,6 @@ describe('a source that sends the client away the old way', () => {
       .expect({ ...afresh(elsewhere, false), does: links('main:0') });
     for (const [scheme, linked] of each) {
       linked.when(switchHost).expect({ ...afresh(elsewhere, false), does: running(scheme) });
-      linked
-        .after(lost('display:0'))
-        .when(switchHost)
-        .expect({ ...afresh(elsewhere, false), does: running(scheme) });
     }
   });
 
@@ -465,16 +461,194 @@ describe('a linked client goes over', () => {
 
 // Spec §5.2: the C client does not notice, or loses the session.
 describe('a target that is lost after it was linked', () => {
-  test.each(each)('ends nothing while the source has the guest (%s)', (scheme, linked) => {
-    const stranded = linked.when(lost('inputs:0'));
-    const reason = 'the target hung up';
-    stranded.expect({ in: 'target lost', does: [report('failed', scheme, { reason })], waits: [] });
-    stranded.when(cancel).expect({ ...stays, does: [report('cancelled', scheme, { reason }), ...running(scheme)] });
-    stranded.when(end).expect({ ...afresh(), does: running(scheme) });
+  const hungUp = 'the target hung up';
+  const answersLate = 'the target does not answer in time';
+  const again = (channel: string, relink: number) => `${link(channel)}.${relink}`;
+  const upAgain = (channel: string, relink: number, channelCaps = able): MigrationClientEvent => ({
+    type: 'link.up',
+    link: again(channel, relink),
+    channel,
+    agreed: agreedOn(channelCaps),
+  });
+  const linkingAgain = (channel: string, relink: number) =>
+    begins(again(channel, relink), {
+      as: 'link',
+      input: { link: again(channel, relink), channel, connectionId: 7, destination: to },
+    });
+  const relinking = (scheme: Scheme) => report('relinking', scheme, { reason: hungUp });
+  /** Everything linked anew, at the first try. */
+  const relinked = (scheme: MigrationClientInput['scheme'], ...meanwhile: MigrationClientEvent[]) => {
+    const tried = linkedBy[scheme].after(lost('inputs:0'), elapsed('relink delay'), ...meanwhile);
+    const all = tried.after(upAgain('main:0', 1), upAgain('display:0', 1));
+    return scheme === 'seamless' ? all.after(yes).when(upAgain('inputs:0', 1)) : all.when(upAgain('inputs:0', 1));
+  };
+  /** After so many tries that no other is left. */
+  const exhausted = (scheme: MigrationClientInput['scheme'], ...before: MigrationClientEvent[]) => {
+    let story = linkedBy[scheme].after(lost('inputs:0'), ...before);
+    for (let tries = 1; tries < 6; tries++) story = story.after(elapsed('relink delay'), linkFailed('main:0'));
+    return story.after(elapsed('relink delay'));
+  };
+
+  test.each(each)('is linked again, all of it, and the source hears nothing of that (%s)', (scheme, linked) => {
+    const waiting = linked.when(lost('inputs:0'));
+    waiting.expect({
+      in: { relinking: 'waiting' },
+      does: [relinking(scheme), ...running(scheme)],
+      waits: ['relink delay'],
+      runs: [],
+    });
+    const trying = waiting.when(elapsed('relink delay'));
+    trying.expect({
+      in: { relinking: { trying: 'linking main' } },
+      does: [linkingAgain('main:0', 1)],
+      waits: ['link deadline'],
+    });
+    const more = scheme === 'seamless' ? [begins('handshake@4.1', { as: 'handshake' })] : [];
+    trying
+      .when(upAgain('main:0', 1))
+      .expect({ does: [linkingAgain('display:0', 1), linkingAgain('inputs:0', 1), ...more] });
+    const whole = relinked(scheme);
+    whole.expect({ in: 'linked', does: [report('linked', scheme, { reason: hungUp })], waits: [] });
+    whole.when(lost('display:0')).expect({
+      in: { relinking: 'waiting' },
+      does: [
+        relinking(scheme),
+        ...channels.map((channel) => ends(again(channel, 1))),
+        ...(scheme === 'seamless' ? [ends('handshake@4.1')] : []),
+      ],
+    });
+  });
+
+  test.each(each)('is linked again a few times, ever later, and then ends nothing (%s)', (scheme, linked) => {
+    let story = linked.after(lost('inputs:0'));
+    for (const ms of [500, 1_000, 2_000, 4_000, 4_000]) {
+      expect(story.pending('relink delay').delay).toBe(ms);
+      const trying = story.after(elapsed('relink delay'));
+      for (const failing of [linkFailed('main:0'), lost('main:0'), elapsed('link deadline')]) {
+        trying.when(failing).expect({
+          in: { relinking: 'waiting' },
+          does: [expect.objectContaining({ ends: expect.stringContaining('link:main:0@4.') }) as never],
+        });
+      }
+      story = trying.after(linkFailed('main:0'));
+    }
+    const last = story.after(elapsed('relink delay'));
+    const never = 'the target cannot be linked again';
+    for (const failing of [linkFailed('main:0'), lost('main:0'), { type: 'handshake.lost' } as const])
+      last.when(failing).expect({ in: 'target lost', does: [report('failed', scheme, { reason: never })], waits: [] });
+    last
+      .when(elapsed('link deadline'))
+      .expect({ in: 'target lost', does: [report('failed', scheme, { reason: answersLate })], waits: [] });
+    const whole = exhausted(scheme).after(upAgain('main:0', 6), upAgain('display:0', 6), upAgain('inputs:0', 6));
+    (scheme === 'seamless' ? whole.after(yes) : whole)
+      .when(lost('inputs:0'))
+      .expect({ in: 'target lost', does: [report('failed', scheme, { reason: hungUp })] });
+  });
+
+  test.each(each)('ends nothing while the source has the guest (%s)', (scheme) => {
+    const stranded = exhausted(scheme).after(linkFailed('main:0'));
+    const rest = { does: [ends(again('main:0', 6))] };
+    const reason = 'the target cannot be linked again';
+    stranded.when(cancel).expect({ ...stays, does: [report('cancelled', scheme, { reason }), ...rest.does] });
+    stranded.when(end).expect({ ...afresh(), ...rest });
     stranded.when(left('display:0')).expect({ in: 'target lost' });
-    stranded.when(left('main:0')).expect({ ...afresh(), does: running(scheme) });
+    stranded.when(left('main:0')).expect({ ...afresh(), ...rest });
+    stranded.when(switchHost).expect({
+      ...afresh({ host: 'elsewhere', port: undefined, tlsPort: 5999, certSubject: 'CN=elsewhere' }, false),
+      ...rest,
+    });
     stranded.when(down('display:0')).expect({ in: 'target lost' });
-    stranded.when(down('main:0')).expect({ ...sourceLost(), does: running(scheme) });
+    stranded.when(down('main:0')).expect({ ...sourceLost(), ...rest });
+  });
+
+  test.each(each)('does not hinder the source while it is linked again (%s)', (scheme, linked) => {
+    const waiting = linked.after(lost('inputs:0'));
+    const cancelled = report('cancelled', scheme, { reason: hungUp });
+    waiting.when(cancel).expect({ ...stays, does: [cancelled] });
+    waiting.when(switchHost).expect({
+      ...afresh({ host: 'elsewhere', port: undefined, tlsPort: 5999, certSubject: 'CN=elsewhere' }, false),
+      does: [],
+    });
+    waiting.when(down('main:0')).expect({ ...sourceLost(), does: [] });
+    waiting.when(down('inputs:0')).expect({ in: 'relinking', context: { channels: ['main:0', 'display:0'] } });
+  });
+
+  test('is waited for when the guest moves meanwhile, but not for long', () => {
+    const going = relinked('semi-seamless', end);
+    going.expect({
+      in: 'switching main',
+      does: [
+        report('linked', 'semi-seamless', { reason: hungUp }),
+        tell('every', { type: 'migration.leave' }),
+        tell('main:0', {
+          type: 'migration.switch',
+          link: again('main:0', 1),
+          agreed: agreedOn(able),
+          scheme: 'semi-seamless',
+        }),
+      ],
+    });
+    for (const scheme of ['seamless', 'early-link'] as const) {
+      const leading = relinked(scheme, left('display:0'));
+      leading.expect({
+        in: 'switching',
+        does: [
+          report('linked', scheme, { reason: hungUp }),
+          tell('display:0', {
+            type: 'migration.switch',
+            link: again('display:0', 1),
+            agreed: agreedOn(able),
+            scheme,
+          }),
+        ],
+      });
+    }
+    for (const [scheme, word] of [
+      ['semi-seamless', end],
+      ['seamless', left('display:0')],
+    ] as const) {
+      const waiting = linkedBy[scheme].after(lost('inputs:0')).when(word);
+      waiting.expect({ in: { relinking: 'waiting' }, waits: ['relink delay', 'late deadline'] });
+      expect(waiting.pending('late deadline').delay).toBeLessThan(10_000);
+      waiting.when(elapsed('late deadline')).expect({ ...afresh(), does: [] });
+      // The source hangs up when it has waited for long enough.
+      waiting.when(down('main:0')).expect({ ...afresh(), does: [] });
+      const unlinked = exhausted(scheme, word);
+      unlinked.when(linkFailed('main:0')).expect(
+        scheme === 'semi-seamless'
+          ? {
+              ...afresh(),
+              does: [
+                report('failed', scheme, { reason: 'the target cannot be linked again' }),
+                ends(again('main:0', 6)),
+              ],
+            }
+          : {
+              in: 'target lost',
+              does: [report('failed', scheme, { reason: 'the target cannot be linked again' })],
+            },
+      );
+      if (scheme === 'seamless') waiting.when(cancel, end).expect({ in: { relinking: 'waiting' } });
+    }
+  });
+
+  test('must be able to do what the source was told', () => {
+    const reason = 'the target that was linked again cannot do what the first one could';
+    const trying = linkedBy.seamless.after(lost('inputs:0'), elapsed('relink delay'));
+    trying
+      .when(upAgain('main:0', 1, caps(MainCap.semiSeamlessMigrate)))
+      .expect({ in: 'target lost', does: [report('failed', 'seamless', { reason })] });
+    trying
+      .after(upAgain('main:0', 1))
+      .when({ type: 'handshake.lost' })
+      .expect({
+        in: { relinking: 'waiting' },
+        does: [...channels.map((channel) => ends(again(channel, 1))), ends('handshake@4.1')],
+      });
+    trying
+      .after(upAgain('main:0', 1))
+      .when(no)
+      .expect({ in: 'target lost', does: [report('failed', 'seamless', { reason })] });
   });
 
   test.each(['seamless', 'early-link'] as const)(
