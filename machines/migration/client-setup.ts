@@ -30,6 +30,8 @@ export interface MigrationClientInput {
   readonly channels: readonly Address[];
   /** Those of them that the source has let go already. */
   readonly left: readonly Address[];
+  /** How often a target is linked again that was lost. Default 6: a quarter of a minute, if each comes to nothing at once. */
+  readonly mostRelinks?: number;
 }
 
 export type MigrationClientEvent =
@@ -71,8 +73,6 @@ export interface MigrationClientContext extends MigrationClientInput {
 }
 
 export const mainAddress = 'main:0';
-/** A quarter of a minute in all, if each comes to nothing at once. */
-const mostRelinks = 6;
 
 /** Where a hand-over really goes: the embedding program may know better than the announcement. Rejects to refuse it. */
 export const resolveDestination = fromPromise<Destination, { destination: Destination }>(
@@ -211,7 +211,7 @@ export const migrationClientSetup = setup({
     'target may be asked for seamless': ({ context }) =>
       context.scheme === 'seamless' &&
       hasCap(context.links[mainAddress]?.agreed?.channelCaps ?? [], MainCap.seamlessMigrate),
-    'it may be linked again': ({ context }) => context.relinks < mostRelinks,
+    'it may be linked again': ({ context }) => context.relinks < (context.mostRelinks ?? 6),
     'the source has said the end': ({ context }) => context.ended,
     'main is lost after the end': ({ context, event }) =>
       'channel' in event && event.channel === mainAddress && (context.ended || context.left.length > 0),

@@ -57,6 +57,8 @@ export interface SessionClientInput {
   readonly schemes: readonly Scheme[];
   /** Null, and undefined: a server that is lost is not looked for. */
   readonly reconnect?: ReconnectPolicy | null;
+  /** How often a hand-over links a target again that was lost; left to it if undefined. */
+  readonly mostRelinks?: number;
 }
 
 export type SessionClientEvent =
@@ -262,14 +264,16 @@ export const sessionClientSetup = setup({
         enqueue.sendTo(channel, { type: 'api.close', reason: 'it did not switch in time' });
       }
     }),
-    /** A link that is still being made to the source would bring its channel up there. */
-    'link at the target what is being linked': enqueueActions(({ enqueue, self }) => {
+    /** A link that is still being made to the source would bring its channel up there; others were given up there. */
+    'link at the target what is not linked': enqueueActions(({ context, enqueue, self }) => {
+      const missing = new Set(Object.keys(context.tries).filter((channel) => !context.up.includes(channel)));
       for (const child of Object.keys(self.getSnapshot().children)) {
         const channel = /^link:(.*)@/.exec(child)?.[1];
         if (channel === undefined) continue;
         enqueue.stopChild(child);
-        enqueue.raise({ type: 'channel.relink', channel }, { delay: 'relink delay' });
+        missing.add(channel);
       }
+      for (const channel of missing) enqueue.raise({ type: 'channel.relink', channel }, { delay: 'relink delay' });
     }),
     /** Channels are connections of their own: one may be let go before main has heard of the move. */
     'remember that it was let go': assign(({ context, event }) =>
@@ -392,6 +396,7 @@ export const handover = (context: SessionClientContext, announced: Announcement)
   connectionId: context.connectionId,
   channels: context.up,
   left: context.letGo,
+  ...(context.mostRelinks === undefined ? {} : { mostRelinks: context.mostRelinks }),
 });
 
 /** What is forgotten when it has been up for a while. */

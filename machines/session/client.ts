@@ -178,9 +178,9 @@ export const sessionClient = reconnectingSetup.createMachine({
                 guard: { type: 'it switched', params: ({ event }) => event.output },
                 target: 'staying.settling',
                 actions: [
+                  'link at the target what is not linked',
                   { type: 'live at the target', params: ({ event }) => event.output as Moved },
                   { type: 'hang up those left behind', params: ({ event }) => event.output as Moved },
-                  'link at the target what is being linked',
                   'hear what was kept',
                 ],
               },

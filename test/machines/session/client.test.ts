@@ -533,6 +533,20 @@ describe('a hand-over ends', () => {
     moved.when(elapsed('relink delay')).expect({ does: [linking('display:0', 5, 7, there)] });
   });
 
+  test('at the target: what was given up at the source is linked there', () => {
+    let story = following.after(down('display:0'));
+    for (let attempt = 4; attempt <= 6; attempt++) {
+      story = story.after(
+        elapsed('relink delay'),
+        linkFailed('display:0', attempt),
+        done(linkName('display:0', attempt)),
+      );
+    }
+    const moved = story.when(done('migration', { ...gone, switched: ['main:0', 'inputs:0'] }));
+    moved.expect({ in: { up: 'staying' }, waits: ['relink delay', 'settling time'], context: { tries: {} } });
+    moved.when(elapsed('relink delay')).expect({ does: [linking('display:0', 7, 7, there)] });
+  });
+
   test('at the source: nothing has happened', () => {
     following
       .when(done('migration', stay))
