@@ -129,7 +129,7 @@ export class Game {
       wanted: ['display', 'inputs', 'cursor', 'playback', 'record'],
       schemes: scenario.schemes?.client ?? allSchemes,
       ...(scenario.returns ? { reconnect } : {}),
-      mostRelinks: 1,
+      mostRelinks: scenario.relinks ?? 0,
     };
     this.apply(world, Run.boot(this.charts, 'client', 'session/client', input));
     this.tidy(world);

@@ -56,6 +56,8 @@ export interface Scenario {
   readonly typed?: { readonly channel: string; readonly messages: number };
   /** Data messages that the servers' applications may send, at any time, on any channel. */
   readonly chatter?: number;
+  /** How often a hand-over links a target again that was lost. Default: never; it makes each world several times as large. */
+  readonly relinks?: number;
   /** The move may begin before the client is up. */
   readonly cold?: boolean;
 }

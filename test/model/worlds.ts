@@ -66,6 +66,7 @@ function small(scheme: Scheme): Scenario[] {
       world(`${fault}, and it may return`, scheme, ['inputs:0'], { faults: [fault], most: 1, returns: true }),
     ),
     ...everyFault.map((fault) => world(fault, scheme, ['inputs:0'], { faults: [fault], most: 1, ...added(fault) })),
+    world('restart, and linked again', scheme, ['inputs:0'], { faults: ['restart'], most: 1, relinks: 1 }),
   ];
 }
 
@@ -82,6 +83,11 @@ function long(scheme: Scheme): Scenario[] {
       world(`${fault}, picture`, scheme, ['display:0'], { faults: [fault], most: 1, ...added(fault) }),
       world(`${fault}, a timer early`, scheme, ['inputs:0'], { faults: [fault], most: 1, rush: 1, ...added(fault) }),
     ]),
+    ...(['cut', 'host cut', 'expired', 'target silent', 'retarget'] as const).map((fault) =>
+      world(`${fault}, and linked again`, scheme, ['inputs:0'], { faults: [fault], most: 1, relinks: 1 }),
+    ),
+    world('linked again, a timer early', scheme, ['inputs:0'], { rush: 1, relinks: 1 }),
+    world('restart, and linked again twice', scheme, ['inputs:0'], { faults: ['restart'], most: 2, relinks: 2 }),
     ...Object.entries(lacks).map(([name, more]) =>
       world(`${name}, any fault`, scheme, ['inputs:0'], { ...more, faults: everyFault, most: 1 }),
     ),
