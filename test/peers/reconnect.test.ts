@@ -10,7 +10,7 @@ import { keyWord } from '../support/peers/boot-sector.ts';
 import { openChannels } from '../support/peers/live-migrate.ts';
 import { peerSuite } from '../support/peers/present.ts';
 import { type Qemu, startQemu } from '../support/peers/qemu.ts';
-import { type Proxy, startProxy } from '../support/proxy.ts';
+import { startProxy, type TcpProxy } from '../support/proxy.ts';
 
 const ended: (() => unknown)[] = [];
 afterEach(async () => {
@@ -24,7 +24,7 @@ const whole = async (client: Client): Promise<void> => {
   if (!up()) await first(client.events, up, 20_000);
 };
 
-async function begin(): Promise<{ qemu: Qemu; proxy: Proxy; client: Client; news: ClientEvent[]; log: string[] }> {
+async function begin(): Promise<{ qemu: Qemu; proxy: TcpProxy; client: Client; news: ClientEvent[]; log: string[] }> {
   const qemu = await startQemu({ image: 'moving', password: 'secret' });
   ended.push(() => qemu.stop());
   const proxy = await startProxy(qemu.spicePort!);

@@ -1,7 +1,7 @@
 /** A TCP proxy on loopback whose connections can be cut all at once, and which can stop taking new ones. */
 import { connect, createServer, type Socket } from 'node:net';
 
-export interface Proxy {
+export interface TcpProxy {
   readonly port: number;
   /** What each connection has said first (spec §1.2). */
   readonly hellos: readonly { readonly connectionId: number; readonly channelType: number }[];
@@ -15,7 +15,7 @@ export interface Proxy {
 }
 
 /** What comes to it goes on to `to` on this machine. */
-export async function startProxy(to: number): Promise<Proxy> {
+export async function startProxy(to: number): Promise<TcpProxy> {
   const pairs = new Set<{ near: Socket; far: Socket }>();
   const hellos: { connectionId: number; channelType: number }[] = [];
   let refusing = false;
