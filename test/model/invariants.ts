@@ -193,8 +193,8 @@ function closedWithReason(world: World, { returns = false }: Scenario): boolean 
     !facts.greeted ||
     // The target hangs up for good reason; a client that goes over before it notices ends as one whose main was cut.
     facts.gaveUp ||
-    // It asks its program where to go, and takes no answer for a no.
-    facts.undecided ||
+    // Whoever says nothing for so long is taken for one who says no.
+    facts.letDown ||
     // Nobody had told it where the guest was going.
     (befell(world, 'source ends') && facts.followed === 0) ||
     // Spec §5.7: main lost is the end of the session; §2.2: a server that cannot say how the guest is ends it.

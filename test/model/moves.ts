@@ -108,7 +108,7 @@ export class Game {
       faults: [],
       rushed: 0,
       gaveUp: false,
-      undecided: false,
+      letDown: false,
       greeted: false,
       fellBack: false,
       silent: [],
@@ -339,7 +339,7 @@ export class Game {
     );
   }
 
-  private timers({ name, timers, questions }: Program, early: boolean, moves: Move[]): void {
+  private timers({ name, timers }: Program, early: boolean, moves: Move[]): void {
     for (const { actor, index, timer } of timers) {
       // Others are over before it, or one of the same length that was set before it.
       if (timer.behind.length > 0) continue;
@@ -355,8 +355,7 @@ export class Game {
         timer: true,
         act: (world) => {
           if (early) world.know({ rushed: world.facts.rushed + 1 });
-          const asked = questions.find((one) => parentOf(one.path) === path)?.question?.name;
-          if (asked === 'resolve destination') world.know({ undecided: true });
+          if (early && path === 'client' && timer.delay >= 8_000) world.know({ letDown: true });
           this.step(world, name, `elapse ${path} ${index}`, (run) => run.elapse(path, index));
         },
       });

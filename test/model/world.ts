@@ -157,8 +157,8 @@ export interface Facts {
   readonly rushed: number;
   /** A target has waited for the guest, or for the client, for half an hour. */
   readonly gaveUp: boolean;
-  /** The program of the client took too long to say where to go. */
-  readonly undecided: boolean;
+  /** The client's session was let down: its program, or the server that let it in, took longer than it waits. */
+  readonly letDown: boolean;
   /** A server has greeted the client. */
   readonly greeted: boolean;
   /** The client had to begin at a target afresh. */
