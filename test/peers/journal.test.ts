@@ -279,7 +279,8 @@ function dissected(file: string, port: number) {
     for (const [i, number] of types.split(',').entries()) {
       const name = /^\s*(?:Server|Client) (.+)$/.exec(words[i] ?? '')?.[1]?.trim() ?? '';
       said.push(`${source === '10.0.0.1' ? 'client' : 'server'} ${number} ${lengths[i]} ${name}`);
-      if (name === 'MIGRATE_DATA') break;
+      // It passes over the body of a farewell, and takes it for further messages.
+      if (name === 'MIGRATE_DATA' || name === 'DISCONNECTING') break;
     }
   }
   return { streams: [...streams.values()], fields };
