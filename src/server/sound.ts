@@ -64,9 +64,10 @@ export class Playback extends Sound {
   protected volumeCap = PlaybackCap.volume;
 
   get caps(): readonly number[] {
-    return caps(PlaybackCap.volume, ...(this.opus === undefined ? [] : [PlaybackCap.opus]));
+    return caps(PlaybackCap.volume, PlaybackCap.latency, ...(this.opus === undefined ? [] : [PlaybackCap.opus]));
   }
 
+  private heldBack: number | undefined;
   private readonly mmTime: () => number;
   /** What each client was told that it gets. */
   private readonly modes = new WeakMap<ChannelHost, number>();
@@ -95,6 +96,12 @@ export class Playback extends Sound {
     for (const host of this.hosts) host.tell({ type: 'api.say', message: { type: 'msg.stop', body: {} } });
   }
 
+  /** How long clients should hold sound back, to fit a video that is shown late: milliseconds, 0 or more (spec §2.7). */
+  latency(latencyMs: number): void {
+    this.heldBack = Math.max(0, Math.round(latencyMs));
+    for (const host of this.hosts) this.tellLatency(host);
+  }
+
   /** What was played until now. A client that is behind misses sound; it is never queued. */
   write(samples: Int16Array): void {
     const time = this.mmTime();
@@ -117,7 +124,13 @@ export class Playback extends Sound {
     this.tellMode(host);
     this.tellVolume(host);
     this.tellMute(host);
+    this.tellLatency(host);
     this.tellStart(host);
+  }
+
+  private tellLatency(host: ChannelHost): void {
+    if (this.heldBack === undefined || !hasCap(host.peerCaps, PlaybackCap.latency)) return;
+    host.send({ type: 'msg.latency', body: { latencyMs: this.heldBack } });
   }
 
   /** The mode may only change while nothing is played; it is told when it is another one. */

@@ -185,6 +185,13 @@ describe('playback', () => {
       { type: 'mute', mute: true },
     ]);
   });
+
+  it('tells how long sound is to be held back', async () => {
+    const { server, client } = await stage({ server: false, client: false });
+    const told = first(client.playback.played, ({ type }) => type === 'latency');
+    server.playback.latency(180);
+    expect(await told).toEqual({ type: 'latency', latencyMs: 180 });
+  });
 });
 
 describe('record', () => {
