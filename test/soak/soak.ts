@@ -73,9 +73,9 @@ export interface Sample {
   readonly holdings: World['holdings'];
 }
 
-/** Bytes that the heap grows with each move, by the straight line that fits the second half best: the first warms up. */
+/** Bytes that the heap grows with each move, by the straight line that fits best; the first sample warms up. */
 export function growth(samples: readonly Sample[]): number {
-  const settledDown = samples.length >= 4 ? samples.slice(samples.length >> 1) : samples;
+  const settledDown = samples.length >= 4 ? samples.slice(1) : samples;
   const mean = (of: (sample: Sample) => number) =>
     settledDown.reduce((sum, sample) => sum + of(sample), 0) / settledDown.length;
   const [move, heap] = [mean((sample) => sample.move), mean((sample) => sample.heap)];
