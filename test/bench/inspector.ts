@@ -21,7 +21,7 @@ type Kind = (typeof kinds)[number];
 
 export async function benches(): Promise<BenchRow[]> {
   const spent: Record<Kind, number[]> = { nobody: [], hub: [], page: [] };
-  let drawn = 0;
+  let least = Number.POSITIVE_INFINITY;
   await measure('nobody');
   for (let round = 0; round < rounds; round++) {
     // Each is first, second and last in turn: a process grows faster, and its heap larger, as it goes on.
@@ -29,12 +29,13 @@ export async function benches(): Promise<BenchRow[]> {
       const kind = kinds[(round + k) % kinds.length]!;
       const { cpu, count } = await measured(kind);
       spent[kind].push((cpu * 1_000) / count);
-      drawn = Math.max(drawn, count);
+      least = Math.min(least, count);
     }
   }
   const ratio = (kind: Kind) => median(spent[kind].map((cost, round) => cost / spent.nobody[round]!));
   return [
-    { name: 'display messages a second', value: drawn / seconds, unit: '/s' },
+    // Far below what was offered, the machine was too busy, and the ratios below say little.
+    { name: 'display messages a second, in the slowest round', value: least / seconds, unit: '/s' },
     { name: 'processor time of a message, both ends, nobody looks', value: median(spent.nobody), unit: 'µs' },
     { name: 'with a hub that nobody looks at, ratio', value: ratio('hub'), unit: '×' },
     { name: 'with one page open, ratio', value: ratio('page'), unit: '×' },
@@ -44,7 +45,7 @@ export async function benches(): Promise<BenchRow[]> {
 /** Where the machine is too busy for so many messages, they are drawn together, and less is measured: then once more. */
 async function measured(kind: Kind): Promise<{ cpu: number; count: number }> {
   let best = await measure(kind);
-  for (let again = 0; again < 3 && best.count < 0.8 * perSecond * seconds; again++) {
+  for (let again = 0; again < 6 && best.count < 0.95 * perSecond * seconds; again++) {
     const other = await measure(kind);
     if (other.count > best.count) best = other;
   }
