@@ -11,18 +11,22 @@ export interface Bgrx {
 
 /** RGBA, at most `most` pixels wide. The picture is only read. */
 export function thumbnail(picture: Bgrx, most: number): { width: number; height: number; pixels: Uint8Array } {
+  const { data } = picture;
   const scale = Math.max(1, picture.width / most);
   const width = Math.max(1, Math.round(picture.width / scale));
   const height = Math.max(1, Math.round(picture.height / scale));
+  const columns = new Uint32Array(width);
+  for (let x = 0; x < width; x++) columns[x] = 4 * Math.min(picture.width - 1, Math.floor((x + 0.5) * scale));
   const pixels = new Uint8Array(width * height * 4);
   let to = 0;
   for (let y = 0; y < height; y++) {
     const row = Math.min(picture.height - 1, Math.floor((y + 0.5) * scale)) * picture.stride;
     for (let x = 0; x < width; x++, to += 4) {
-      const from = row + Math.min(picture.width - 1, Math.floor((x + 0.5) * scale)) * 4;
-      pixels[to] = picture.data[from + 2] ?? 0;
-      pixels[to + 1] = picture.data[from + 1] ?? 0;
-      pixels[to + 2] = picture.data[from] ?? 0;
+      const from = row + columns[x]!;
+      // Beyond its end a picture is black.
+      pixels[to] = data[from + 2]!;
+      pixels[to + 1] = data[from + 1]!;
+      pixels[to + 2] = data[from]!;
       pixels[to + 3] = 255;
     }
   }
