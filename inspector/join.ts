@@ -8,8 +8,12 @@ import type { Hub } from './hub.ts';
 import { PageLink } from './page-link.ts';
 
 export interface Join {
-  close(): void;
+  /** Tells the last of it, and then goes. */
+  close(): Promise<void>;
 }
+
+/** How long the other one may take to hear the last of it, in milliseconds. */
+const farewellMs = 1_000;
 
 export interface JoinOptions {
   /** Takes one line when the connection comes or goes. */
@@ -51,11 +55,24 @@ export function joinInspector(hub: Hub, address: string, { log = () => {} }: Joi
   };
   dial();
   return {
-    close() {
+    async close() {
       closed = true;
       clearTimeout(again);
-      link?.close();
-      socket?.terminate();
+      const ws = socket;
+      if (ws === undefined || link === undefined) {
+        ws?.terminate();
+        return;
+      }
+      hub.flush();
+      link.close();
+      await new Promise<void>((resolve) => {
+        const given = setTimeout(() => ws.terminate(), farewellMs);
+        ws.once('close', () => {
+          clearTimeout(given);
+          resolve();
+        });
+        ws.close();
+      });
     },
   };
 }

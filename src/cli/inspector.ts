@@ -55,7 +55,7 @@ export async function openInspection(
     url: page?.url,
     ...shownIn(hub),
     async close() {
-      join?.close();
+      await join?.close();
       await page?.close();
       hub.close();
     },

@@ -56,6 +56,24 @@ describe('a process that joins', () => {
     ]);
   });
 
+  test('tells the last of it before it goes', async () => {
+    const here = hubOf();
+    const inspector = await served({ hub: here });
+    const there = hubOf();
+    there.party({ id: 'server-1', side: 'server', name: 's', addresses: [] });
+    const join = joined(there, inspector);
+    await vi.waitFor(() => expect(here.hello().parties).toHaveLength(1));
+    there.actor('server-1/source', 'migration/source', 1_000);
+    there.record({ kind: 'event', actor: 'server-1/source', at: 1_001, type: 'migration.end' });
+    await join.close();
+    const last = () =>
+      here
+        .hello()
+        .records.filter((r) => r.kind === 'event')
+        .map((r) => r.actor);
+    await vi.waitFor(() => expect(last()).toEqual(['server-1/source']));
+  });
+
   test('an actor that begins and ends between two batches is there with all that happened to it', async () => {
     const here = hubOf();
     const inspector = await served({ hub: here });
