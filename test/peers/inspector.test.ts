@@ -257,7 +257,10 @@ describe('the main job', () => {
     return {
       headline: plain(await texts(page, '.headline'))[0],
       lanes: names(await page.locator('.span title').allTextContents()),
-      arrows: names(await page.locator('.arrow title').allTextContents()),
+      // When the guest's sound goes on again is its own affair, and may lie on either side of the drawing's edge.
+      arrows: names(await page.locator('.arrow title').allTextContents()).filter(
+        (arrow) => !/ on (playback|record):/.test(arrow),
+      ),
       channels: (await texts(page, '.channel-heads span')).sort(),
       moved: await page.locator('circle.at-target').count(),
       gap: await page.locator('.gap').count(),
@@ -334,9 +337,9 @@ describe('the main job', () => {
       place,
     );
     if (seconds > 0) await page.waitForTimeout(seconds * 1_000);
-    await soon(() => acts.length, { timeout: 60_000 }).toBeGreaterThanOrEqual(many);
-    // What is over is compared: the end of the program may cut into the last one.
-    const count = acts.length;
+    await soon(() => acts.length, { timeout: 60_000 }).toBeGreaterThanOrEqual(many + 1);
+    // The end of the program cuts into what follows the last one, so that one is not compared.
+    const count = acts.length - 1;
     await soon(() => rows(page).then((list) => list.slice(0, count))).toEqual(acts.slice(0, count).map(told));
     await end();
     const live = [];
