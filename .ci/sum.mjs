@@ -1,7 +1,10 @@
-// Adds up the reports of several test runs and prints `N passed, N failed, N skipped` as its only line on stdout. A run
-// that failed without naming a failed test (it did not compile, a file did not load) counts as one failure, so the line
-// and the exit status always agree. Usage: node sum.mjs PROBLEMS RUN..., where RUN.json and RUN.status are what one left.
+// Adds up the reports of several test runs and prints `N passed, N failed, N skipped` as its only line on stdout, after
+// each failed test's name and the head of its error on stderr: whoever reads only the end of a log knows what failed. A
+// run that failed without naming a failed test (it did not compile, a file did not load) counts as one failure, so the
+// line and the exit status always agree. Usage: node sum.mjs PROBLEMS RUN..., where RUN.json and RUN.status are what one left.
 import { readFileSync } from 'node:fs';
+
+const LINES_OF_AN_ERROR = 12;
 
 const [problems, ...runs] = process.argv.slice(2);
 const sum = { passed: 0, failed: 0, skipped: 0 };
@@ -11,8 +14,12 @@ for (const run of runs) {
   try {
     for (const file of JSON.parse(readFileSync(`${run}.json`, 'utf8')).testResults) {
       const failedInFile = sum.failed;
-      for (const { status } of file.assertionResults) {
+      for (const { status, fullName, failureMessages } of file.assertionResults) {
         sum[status === 'passed' || status === 'failed' ? status : 'skipped'] += 1;
+        if (status === 'failed') {
+          const head = failureMessages.map((message) => message.split('\n').slice(0, LINES_OF_AN_ERROR).join('\n  '));
+          process.stderr.write(`failed: ${file.name} > ${fullName}\n  ${head.join('\n  ')}\n`);
+        }
       }
       if (file.status === 'failed' && sum.failed === failedInFile) {
         process.stderr.write(`${file.name} failed outside of its tests\n`);
