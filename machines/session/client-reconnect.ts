@@ -115,6 +115,14 @@ export const toReconnecting = {
   actions: ['report the channel', why, 'leave everything'],
 } as const;
 
+/** The server has not kept the session: main is linked again, as a new client. */
+export const asNewcomer = {
+  guard: 'its session is over there',
+  target: 'linking main',
+  reenter: true,
+  actions: ['report that its session is lost', 'forget its session'],
+} as const;
+
 export const reconnecting = {
   initial: 'deciding',
   after: {
@@ -148,12 +156,7 @@ export const reconnecting = {
       on: {
         'link.up': { target: 'awaiting init', actions: 'begin the channel' },
         'link.failed': [
-          {
-            guard: 'its session is over there',
-            target: 'linking main',
-            reenter: true,
-            actions: ['report that its session is lost', 'forget its session'],
-          },
+          asNewcomer,
           { guard: 'it may be found again', target: 'deciding', actions: why },
           { target: '#session/client.closed', actions: why },
         ],

@@ -4,7 +4,7 @@
  * channels; the session passes events between them.
  */
 import { sentOn, tooEarly } from './client-greeting.ts';
-import { reconnecting, reconnectingSetup, toReconnecting } from './client-reconnect.ts';
+import { asNewcomer, reconnecting, reconnectingSetup, toReconnecting } from './client-reconnect.ts';
 import { type Afresh, type Announcement, handover, type Lost, type Moved } from './client-setup.ts';
 
 export * from './client-setup.ts';
@@ -293,12 +293,7 @@ export const sessionClient = reconnectingSetup.createMachine({
           on: {
             'link.up': { target: 'awaiting init', actions: 'begin the channel' },
             'link.failed': [
-              {
-                guard: 'its session is over there',
-                target: 'linking main',
-                reenter: true,
-                actions: ['report that its session is lost', 'forget its session'],
-              },
+              asNewcomer,
               ...elsewhere,
               {
                 ...notFound,

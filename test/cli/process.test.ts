@@ -7,37 +7,26 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { QmpClient } from '../../src/qmp/client.ts';
-import { PeerProcess } from '../support/peers/process.ts';
+import type { PeerProcess } from '../support/peers/process.ts';
+import { compile, endAll, program, sumac } from '../support/sumac-command.ts';
 import { readPng } from './captured.ts';
 
 const root = new URL('../../', import.meta.url).pathname;
-const program = join(root, 'dist/src/cli/sumac.js');
 const run = promisify(execFile);
 
 let folder: string;
-const processes: PeerProcess[] = [];
 
-beforeAll(() => {
-  // Does nothing when what is compiled is what is here.
-  const made = spawnSync(process.execPath, [join(root, '.ci/ready.mjs')], { encoding: 'utf8' });
-  if (made.status !== 0) throw new Error(`it does not compile:\n${made.stderr}`);
-}, 120_000);
+beforeAll(compile, 120_000);
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'sumac-cli-'));
 });
 afterEach(async () => {
-  for (const one of processes.splice(0)) await one.stop();
+  await endAll();
   rmSync(folder, { recursive: true });
 });
 
 const at = (name: string) => join(folder, name);
-
-function sumac(...args: string[]): PeerProcess {
-  const started = new PeerProcess(`sumac ${args[0]}`, process.execPath, [program, ...args]);
-  processes.push(started);
-  return started;
-}
 
 async function serve(...args: string[]): Promise<{ process: PeerProcess; listening: any }> {
   const started = sumac('serve', '--json', ...args);

@@ -1,28 +1,17 @@
 /** Servers and clients as people run them, when one of them is killed: who comes back, to what, and what they are told. */
-import { spawnSync } from 'node:child_process';
-import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { QmpClient } from '../../src/qmp/client.ts';
-import { freePort, PeerProcess } from '../support/peers/process.ts';
+import { freePort, type PeerProcess } from '../support/peers/process.ts';
 import { startProxy } from '../support/proxy.ts';
+import { compile, endAll, sumac } from '../support/sumac-command.ts';
 
-const root = new URL('../../', import.meta.url).pathname;
-const program = join(root, 'dist/src/cli/sumac.js');
 const ended: (() => unknown)[] = [];
 
-beforeAll(() => {
-  const made = spawnSync(process.execPath, [join(root, '.ci/ready.mjs')], { encoding: 'utf8' });
-  if (made.status !== 0) throw new Error(`it does not compile:\n${made.stderr}`);
-}, 120_000);
+beforeAll(compile, 120_000);
 afterEach(async () => {
   for (const end of ended.splice(0).reverse()) await end();
+  await endAll();
 });
-
-function sumac(...args: string[]): PeerProcess {
-  const started = new PeerProcess(`sumac ${args[0]}`, process.execPath, [program, ...args]);
-  ended.push(() => started.stop());
-  return started;
-}
 
 const serve = async (...args: string[]): Promise<PeerProcess> => {
   const started = sumac('serve', '--json', ...args);

@@ -1,42 +1,30 @@
 /** Servers that are killed, and started again with --resume: real processes, a real store, and a client that comes back. */
-import { execFile, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { QmpClient } from '../../src/qmp/client.ts';
-import { freePort, PeerProcess } from '../support/peers/process.ts';
+import { freePort, type PeerProcess } from '../support/peers/process.ts';
+import { compile, endAll, program, sumac } from '../support/sumac-command.ts';
 
-const root = new URL('../../', import.meta.url).pathname;
-const program = join(root, 'dist/src/cli/sumac.js');
 const run = promisify(execFile);
 
 let folder: string;
-const processes: PeerProcess[] = [];
 
-beforeAll(() => {
-  // Does nothing when what is compiled is what is here.
-  const made = spawnSync(process.execPath, [join(root, '.ci/ready.mjs')], { encoding: 'utf8' });
-  if (made.status !== 0) throw new Error(`it does not compile:\n${made.stderr}`);
-}, 120_000);
+beforeAll(compile, 120_000);
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'sumac-resume-'));
 });
 afterEach(async () => {
-  for (const one of processes.splice(0)) await one.stop();
+  await endAll();
   rmSync(folder, { recursive: true });
 });
 
 const at = (name: string) => join(folder, name);
 const patience = { timeoutMs: 25_000 };
-
-function sumac(...args: string[]): PeerProcess {
-  const started = new PeerProcess(`sumac ${args[0]}`, process.execPath, [program, ...args]);
-  processes.push(started);
-  return started;
-}
 
 /** A server with a journal of its own, which is there when this resolves. */
 async function serve(name: string, port: number, ...args: string[]): Promise<PeerProcess> {
@@ -166,7 +154,7 @@ describe('what cannot be resumed is told, and it serves all the same', () => {
       'a journal of another program',
       () => {
         const place = at('journal-one');
-        spawnSync('mkdir', [place]);
+        mkdirSync(place);
         writeFileSync(join(place, 'sumac-journal.mdb'), 'this is no journal at all'.repeat(1_000));
       },
       /is no journal/,

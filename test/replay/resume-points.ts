@@ -1,4 +1,5 @@
 /** Hand-overs in which somebody dies, at whatever record, and what must be true of each when all is over. */
+import { expect, it } from 'vitest';
 import type { Scheme } from '../../machines/contract.ts';
 import { Replayer } from '../../src/engine/replay.ts';
 import { verify } from '../../src/engine/verify.ts';
@@ -157,7 +158,7 @@ function asTheFoldSays(world: ResumeWorld, name: Name): void {
 }
 
 /** Lets somebody die at each record of a story, one after the other, and tells what came of it. */
-export async function everyPoint(
+async function everyPoint(
   name: string,
 ): Promise<{ points: number; outcomes: Record<string, number>; wrong: string[] }> {
   const story = stories[name]!;
@@ -180,4 +181,20 @@ export async function everyPoint(
   }
   console.log(`${name}: ${points} places to die, ${JSON.stringify(outcomes)}`);
   return { points, outcomes, wrong };
+}
+
+/** Somebody dies at each record of these hand-overs, one after the other, and is taken up again: all of them, none left out. */
+export function dieEverywhere(names: readonly string[]): void {
+  it.each(names)(
+    'a program that dies at any record is taken up again: %s',
+    async (name) => {
+      const { points, outcomes, wrong } = await everyPoint(name);
+      expect(wrong).toEqual([]);
+      expect(points).toBeGreaterThan(400);
+      // At the very end of all, when everything is being closed, nobody is left to notice.
+      expect(outcomes['nobody died'] ?? 0).toBeLessThan(40);
+      expect(outcomes['it went on']).toBeGreaterThan(points / 2);
+    },
+    900_000,
+  );
 }
