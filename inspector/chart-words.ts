@@ -21,6 +21,26 @@ export function triggerText(trigger: Trigger): string {
   }
 }
 
+/** An event as it came: XState's own read as the chart says them, `after 500 ms`, `link:main:0@3 done`; all others as they are. */
+export function eventText(type: string): string {
+  const [, what, of = ''] = /^xstate\.(after|init|stop|(?:done|error)\.(?:actor|state))\.?(.*)$/s.exec(type) ?? [];
+  switch (what) {
+    case undefined:
+      return type;
+    case 'after':
+      return `after ${delayText(of.split('.')[0]!)}`;
+    case 'init':
+      return 'started';
+    case 'stop':
+      return 'stopped';
+    default:
+      return `${ownName(of)} ${what.startsWith('done') ? 'done' : 'failed'}`;
+  }
+}
+
+/** The last part of a state's path, for what a state invoked without a name of its own as well: `0.machine.state.inner`. */
+const ownName = (id: string): string => id.slice(id.lastIndexOf('.') + 1);
+
 const delayText = (delay: string): string => {
   const ms = Number(delay);
   if (delay === '' || !Number.isFinite(ms)) return delay;

@@ -1,11 +1,11 @@
 /** Reading charts: machines and definitions become graphs with nothing lost, and values light the right states. */
 import { createWebSocketInspector } from '@statelyai/inspect';
 import { describe, expect, test } from 'vitest';
-import { and, assign, createActor, createMachine, fromPromise, raise, setup } from 'xstate';
+import { and, assign, createActor, createMachine, fromPromise, raise, setup, waitFor } from 'xstate';
 import { type ChartDefinition, ChartError, definitionOf, parseDefinition } from '../../inspector/chart-definition.ts';
 import { chartGraph } from '../../inspector/chart-graph.ts';
 import { activeStates, matches, type StateValue, transitionsTaken } from '../../inspector/chart-state.ts';
-import { transitionText } from '../../inspector/chart-words.ts';
+import { eventText, transitionText } from '../../inspector/chart-words.ts';
 import { handOverChart } from './sample-charts.ts';
 
 const graphOf = (config: object) => chartGraph(definitionOf({ config }));
@@ -137,6 +137,47 @@ describe('graph', () => {
   test('refuses more than its limits', () => {
     const states = Object.fromEntries(Array.from({ length: 5_000 }, (_, i) => [`s${i}`, {}]));
     expect(() => graphOf({ id: 'x', states })).toThrow(/too many states/);
+  });
+});
+
+describe('what happened', () => {
+  test("XState's own events read as the chart says them, all others as they came", async () => {
+    const machine = setup({
+      actors: { ask: fromPromise(async () => 1), fail: fromPromise(() => Promise.reject(new Error('no'))) },
+      delays: { 'a while': 1 },
+    }).createMachine({
+      id: 'some/chart',
+      initial: 'asking',
+      states: {
+        asking: { invoke: { src: 'ask', onDone: 'trying' } },
+        trying: { invoke: { src: 'fail', id: 'link:main:0@3', onError: 'waiting' } },
+        waiting: { after: { 'a while': 'counting' } },
+        counting: { after: { 2: 'nested' } },
+        nested: { initial: 'last', onDone: 'awaiting', states: { last: { type: 'final' } } },
+        awaiting: { on: { 'msg.init': 'over' } },
+        over: { type: 'final' },
+      },
+    });
+    const heard: string[] = [];
+    const actor = createActor(machine, {
+      inspect: (told) => {
+        if (told.type === '@xstate.event' && told.actorRef === actor) heard.push(eventText(told.event.type));
+        if (told.type === '@xstate.microstep' && told.event.type.startsWith('xstate.done.state'))
+          heard.push(eventText(told.event.type));
+      },
+    });
+    actor.start();
+    await waitFor(actor, (snapshot) => snapshot.matches('awaiting'));
+    actor.send({ type: 'msg.init' });
+    expect(heard).toEqual([
+      'started',
+      'asking done',
+      'link:main:0@3 failed',
+      'after a while',
+      'after 2 ms',
+      'nested done',
+      'msg.init',
+    ]);
   });
 });
 

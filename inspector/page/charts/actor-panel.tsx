@@ -1,5 +1,6 @@
 /** The chosen actor in words: where it is, what it holds, and what happened to it last. */
 import { leavesOf } from '../../chart-state.ts';
+import { eventText } from '../../chart-words.ts';
 import type { FeedRecord } from '../../feed.ts';
 import { usePage } from '../context.ts';
 import { clock } from '../format.ts';
@@ -22,7 +23,7 @@ export function ActorPanel({ actor }: { readonly actor: string }) {
             <dt>since</dt>
             <dd>
               {clock(now.at)}
-              {now.on !== '' && `, on ${now.on}`}
+              {now.on !== '' && `, on ${eventText(now.on)}`}
             </dd>
           </>
         )}

@@ -1,5 +1,6 @@
 /** Which records the messages view lets through, and how each reads in one line. */
 import { leavesOf as leaves } from '../../chart-state.ts';
+import { eventText } from '../../chart-words.ts';
 import type { FeedRecord } from '../../feed.ts';
 import type { Filter, KindName } from '../view-state.ts';
 
@@ -27,6 +28,7 @@ export function nameOf(record: FeedRecord): string {
     case 'wire':
       return record.name;
     case 'event':
+      return eventText(record.type);
     case 'command':
       return record.type;
     case 'snapshot':
@@ -50,7 +52,7 @@ export function noteOf(record: FeedRecord): string {
     case 'command':
       return record.detail === undefined ? '' : JSON.stringify(record.detail).slice(0, 160);
     case 'snapshot':
-      return record.error ?? (record.on === '' ? '' : `on ${record.on}`);
+      return record.error ?? (record.on === '' ? '' : `on ${eventText(record.on)}`);
     case 'handover':
       return `${record.scheme}, ${record.from} → ${record.to}${record.reason === undefined ? '' : `: ${record.reason}`}`;
     case 'reconnect':
