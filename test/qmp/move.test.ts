@@ -225,9 +225,8 @@ describe('a move that is given up', () => {
     source.machine.cancel();
     expect(source.said()).toEqual(['MIGRATION setup', 'MIGRATION cancelling', 'MIGRATION cancelled']);
     source.machine.migrate(uri);
-    await until(() => target.machine.runState === 'running');
-    await until(() => ended(target));
-    expect(source.said().slice(3)).toContain('MIGRATION completed');
+    await until(() => source.said().includes('MIGRATION completed'));
+    expect([source.machine.runState, target.machine.runState]).toEqual(['postmigrate', 'running']);
   });
 
   test('when the guest stands already: it runs on', async () => {
