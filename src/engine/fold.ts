@@ -2,7 +2,14 @@
  * Runs a chart without an engine: events in, states and effects out. Nothing is carried out: what a chart emits, sends,
  * spawns, schedules or invokes is listed instead. Replay and tests stand on this; it never touches a clock or a socket.
  */
-import type { AnyActorRef, AnyEventObject, AnyStateMachine, SnapshotFrom } from 'xstate';
+import {
+  type AnyActorLogic,
+  type AnyActorRef,
+  type AnyEventObject,
+  type AnyStateMachine,
+  type SnapshotFrom,
+  StateMachine,
+} from 'xstate';
 
 /** What a chart wanted done by one step, in order. */
 export type Effect =
@@ -95,6 +102,36 @@ const effectOf = ({ type, params }: Action, parent: unknown, self: unknown): Eff
   }
 };
 
+/**
+ * The same machine, whose charts below are there by their names only: what one does is told by a fold of its own, and
+ * XState would take its first steps in vain each time that it is begun.
+ */
+function withoutChildren(machine: AnyStateMachine): AnyStateMachine {
+  let alone = alones.get(machine);
+  if (alone === undefined) {
+    const actors = Object.entries(machine.implementations.actors as Record<string, AnyActorLogic>).map(
+      ([name, logic]) => [name, logic instanceof StateMachine ? standInFor(logic) : logic] as const,
+    );
+    const implementations = { ...machine.implementations, actors: Object.fromEntries(actors) };
+    alone = Object.create(machine, { implementations: { value: implementations } }) as AnyStateMachine;
+    alones.set(machine, alone);
+  }
+  return alone;
+}
+
+const alones = new WeakMap<AnyStateMachine, AnyStateMachine>();
+
+const standInFor = (chart: AnyStateMachine) => ({
+  transition: (snapshot: unknown) => snapshot,
+  getInitialSnapshot: (_scope: unknown, input: unknown) => ({
+    ...{ status: 'active', output: undefined, error: undefined, input },
+  }),
+  restoreSnapshot: (persisted: unknown) => persisted,
+  /** One that nobody has folded is where it began. */
+  getPersistedSnapshot: (snapshot: { readonly input?: unknown }) =>
+    'value' in snapshot ? snapshot : chart.getPersistedSnapshot(fold(chart, snapshot.input).first.snapshot),
+});
+
 export interface Fold<M extends AnyStateMachine> {
   readonly first: Step<M>;
   step(snapshot: SnapshotFrom<M>, event: AnyEventObject): Step<M>;
@@ -106,16 +143,19 @@ export interface Fold<M extends AnyStateMachine> {
  */
 export function fold<M extends AnyStateMachine>(machine: M, input?: unknown, from?: unknown): Fold<M> {
   const { scope, remember, taken } = scopeFor();
+  const alone = withoutChildren(machine);
+  const { getInitialSnapshot, restoreSnapshot } = StateMachine.prototype;
   const snapshot = (
     from === undefined
-      ? machine.getInitialSnapshot(scope, input as never)
-      : machine.restoreSnapshot(from as never, scope)
+      ? getInitialSnapshot.call(alone, scope, input as never)
+      : restoreSnapshot.call(alone, from as never, scope)
   ) as SnapshotFrom<M>;
   remember(snapshot);
   return {
     first: { snapshot, effects: taken() },
     step(from, event) {
       remember(from);
+      // Which machine it is of, the snapshot knows.
       const next = machine.transition(from, event, scope) as SnapshotFrom<M>;
       remember(next);
       return { snapshot: next, effects: taken() };

@@ -6,26 +6,56 @@ import { LeftOut } from '../journal/record.ts';
 
 /** Where two values differ first, in words for people; undefined if they are equal. `undefined` counts as not there. */
 export function difference(expected: unknown, found: unknown, path = ''): string | undefined {
+  const differs = differenceOf(expected, found);
+  if (differs === undefined) return undefined;
+  const { keys, from } = differs;
+  const where = [path, ...keys.toReversed()].filter((key) => key !== '').join('.');
+  const words = `${where === '' ? '' : `${where}: `}${shown(differs.expected)} expected, ${shown(differs.found)} found`;
+  return from === undefined ? words : `${words}, different from byte ${from} on`;
+}
+
+interface Difference {
+  readonly expected: unknown;
+  readonly found: unknown;
+  /** Of byte arrays: the first byte that is not the same. */
+  readonly from?: number;
+  /** Where it is, from the inside out. */
+  readonly keys: string[];
+}
+
+// Nearly all values that are compared are equal: nothing is put into words before one is not.
+function differenceOf(expected: unknown, found: unknown): Difference | undefined {
   if (Object.is(expected, found) || expected instanceof LeftOut || found instanceof LeftOut) return undefined;
-  const differs = `${path === '' ? '' : `${path}: `}${shown(expected)} expected, ${shown(found)} found`;
-  if (typeof expected !== 'object' || typeof found !== 'object' || expected === null || found === null) return differs;
+  if (typeof expected !== 'object' || typeof found !== 'object' || expected === null || found === null) {
+    return { expected, found, keys: [] };
+  }
   if (expected instanceof Uint8Array || found instanceof Uint8Array) {
-    if (!(expected instanceof Uint8Array && found instanceof Uint8Array)) return differs;
-    const at = firstDifference(expected, found);
-    return at < 0 ? undefined : `${differs}, different from byte ${at} on`;
+    if (!(expected instanceof Uint8Array && found instanceof Uint8Array)) return { expected, found, keys: [] };
+    const from = firstDifference(expected, found);
+    return from < 0 ? undefined : { expected, found, from, keys: [] };
   }
   if (expected instanceof Error || found instanceof Error) {
     const [a, b] = [expected, found] as { message?: unknown }[];
-    return a!.message === b!.message ? undefined : differs;
+    return a!.message === b!.message ? undefined : { expected, found, keys: [] };
   }
-  if (Array.isArray(expected) !== Array.isArray(found)) return differs;
-  const [a, b] = [expected, found] as Readonly<Record<string, unknown>>[];
-  for (const key of new Set([...Object.keys(a!), ...Object.keys(b!)])) {
-    const inner = difference(a![key], b![key], path === '' ? key : `${path}.${key}`);
-    if (inner !== undefined) return inner;
+  if (Array.isArray(expected) !== Array.isArray(found)) return { expected, found, keys: [] };
+  const [a, b] = [expected, found] as [Readonly<Record<string, unknown>>, Readonly<Record<string, unknown>>];
+  for (const key of Object.keys(a)) {
+    const inner = differenceOf(a[key], b[key]);
+    if (inner !== undefined) return within(key, inner);
+  }
+  for (const key of Object.keys(b)) {
+    if (Object.hasOwn(a, key)) continue;
+    const inner = differenceOf(a[key], b[key]);
+    if (inner !== undefined) return within(key, inner);
   }
   return undefined;
 }
+
+const within = (key: string, inner: Difference): Difference => {
+  inner.keys.push(key);
+  return inner;
+};
 
 /** Index of the first byte that is not the same, or -1; the shorter array's end counts. */
 export function firstDifference(a: Uint8Array, b: Uint8Array): number {

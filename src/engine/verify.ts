@@ -374,7 +374,7 @@ export class Verifier {
 
   /** What it began has come to its end. */
   private hasEnded(one: Followed, event: AnyEventObject): boolean {
-    const named = /^xstate\.(done|error)\.actor\.(.+)$/s.exec(event.type);
+    const named = event.type.startsWith('xstate.') ? /^xstate\.(done|error)\.actor\.(.+)$/s.exec(event.type) : null;
     if (named === null) return false;
     const [, how, id] = named as unknown as [string, 'done' | 'error', string];
     if (one.ended !== undefined) {
