@@ -107,11 +107,14 @@ export type ChannelEvent =
   | { type: 'plane.violation'; reason: string }
   | { type: 'api.close'; reason: string };
 
+/** Channels whose state travels with a seamless hand-over (spec §3d 6). */
+export const carriesState = (channel: Address): boolean => /^(main|display|inputs):/.test(channel);
+
 /** What a channel tells its session. */
 export type ChannelNews =
   | { type: 'channel.up'; channel: Address }
-  /** The source has let this channel go; it waits for `migration.switch`. */
-  | { type: 'channel.left'; channel: Address }
+  /** The source has let this channel go, and given it `data` for the target or none; it waits for `migration.switch`. */
+  | { type: 'channel.left'; channel: Address; data: boolean }
   | { type: 'channel.switched'; channel: Address }
   /** The migrate data from the source was taken over. */
   | { type: 'channel.loaded'; channel: Address }

@@ -31,6 +31,9 @@ export const serverRoot = { 'msgc.*': violation, ...endings } as const;
 const unfit = { type: 'take offence', params: { reason: 'the migrate data do not fit' } } as const;
 const late = { type: 'give up', params: { reason: 'no migrate data in time' } } as const;
 
+const leftWith = <D extends boolean>(data: D) =>
+  ({ type: 'tell that the source has left it', params: { data } }) as const;
+
 /** A client's channel: down → flowing → (flushing →) handing over → flowing. */
 export const clientFlow = {
   initial: 'down',
@@ -56,11 +59,11 @@ export const clientFlow = {
           {
             guard: 'migrate asks only for a flush',
             target: 'handing over',
-            actions: ['send flush mark', 'tell that the source has left it'],
+            actions: ['send flush mark', leftWith(false)],
           },
           { guard: 'migrate asks for a flush', target: 'flushing', actions: 'send flush mark' },
           { guard: 'migrate brings data', target: 'flushing' },
-          { target: 'handing over', actions: 'tell that the source has left it' },
+          { target: 'handing over', actions: leftWith(false) },
         ],
         'msg.disconnecting': { actions: 'remember the goodbye' },
         'migration.leave': { target: 'handing over', actions: ['keep the primary', 'stop using the source'] },
@@ -79,7 +82,7 @@ export const clientFlow = {
       on: {
         'msg.migrate_data': {
           target: 'handing over',
-          actions: ['carry the migrate data', 'tell that the source has left it'],
+          actions: ['carry the migrate data', leftWith(true)],
         },
       },
       after: { 'flush deadline': { actions: late } },

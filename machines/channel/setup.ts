@@ -90,7 +90,11 @@ export function channelSetup<C extends Channel, S extends Side, Own extends { ty
         ({ context }): ChannelNews => ({ type: 'channel.up', channel: context.channel }),
       ),
       'tell that the source has left it': sendParent(
-        ({ context }): ChannelNews => ({ type: 'channel.left', channel: context.channel }),
+        ({ context }, { data }: { data: boolean }): ChannelNews => ({
+          type: 'channel.left',
+          channel: context.channel,
+          data,
+        }),
       ),
       'tell that it has switched': sendParent(
         ({ context }): ChannelNews => ({ type: 'channel.switched', channel: context.channel }),

@@ -6,6 +6,7 @@ import {
   type Address,
   type Agreed,
   type ChannelEvent,
+  carriesState,
   type Destination,
   destinationName,
   type HandoverPhase,
@@ -38,7 +39,7 @@ export type MigrationClientEvent =
   | LinkFate
   | HandshakeNews
   | MainReceived<'client'>
-  | { type: 'channel.left'; channel: Address }
+  | { type: 'channel.left'; channel: Address; data: boolean }
   /** The guest has moved, and the target is still not linked again. */
   | { type: 'relink.late' }
   | { type: 'channel.switched'; channel: Address }
@@ -62,6 +63,8 @@ export type MigrationClientOutcome =
 export interface MigrationClientContext extends MigrationClientInput {
   readonly links: Readonly<Record<Address, { link: LinkName; agreed: Agreed | null }>>;
   readonly switched: readonly Address[];
+  /** Channels that the source has let go with data for the target. */
+  readonly withData: readonly Address[];
   /** The destination is where the announced one resolved to. */
   readonly resolved: boolean;
   readonly answered: boolean;
@@ -154,7 +157,10 @@ export const migrationClientSetup = setup({
     'remember the reason': assign((_, params: { reason: string }) => ({ reason: params.reason })),
     'remember who left': assign(({ context, event }) =>
       event.type === 'channel.left' && context.channels.includes(event.channel)
-        ? { left: [...context.left, event.channel] }
+        ? {
+            left: [...context.left, event.channel],
+            withData: event.data ? [...context.withData, event.channel] : context.withData,
+          }
         : {},
     ),
     'remember who switched': assign(({ context, event }) =>
@@ -179,7 +185,7 @@ export const migrationClientSetup = setup({
       }
     }),
     'lead over those who left': enqueueActions(({ context, enqueue }) => {
-      for (const channel of context.left.filter((left) => isLinked(context, left))) {
+      for (const channel of context.left.filter((left) => isReleased(context, left))) {
         enqueue.sendTo(({ self }) => self._parent!, leadOver(context, channel));
       }
     }),
@@ -220,6 +226,8 @@ export const migrationClientSetup = setup({
     'scheme is early-link': ({ context }) => context.scheme === 'early-link',
     'it is main': ({ event }) => 'channel' in event && event.channel === mainAddress,
     'it is linked at the target': ({ context, event }) => 'channel' in event && isLinked(context, event.channel),
+    'it is let go by the scheme': ({ context, event }) =>
+      event.type === 'channel.left' && isReleased(context, event.channel, event.data),
     'every channel is linked': ({ context }) => context.channels.every((channel) => isLinked(context, channel)),
     'some channel has left': ({ context }) => context.left.length > 0,
     'main has left': ({ context }) => context.left.includes(mainAddress),
@@ -254,6 +262,19 @@ const linkInput = (context: MigrationClientContext, channel: Address) => ({
 });
 
 const isLinked = ({ links }: MigrationClientContext, channel: Address) => (links[channel]?.agreed ?? null) !== null;
+
+/**
+ * A source that has given its client up as not linked lets the channels go by another scheme than the one that the target
+ * was linked for, and a channel may hear of that before main does. A channel that is let go so has nowhere to go on: the
+ * target waits for data that it does not bring.
+ */
+const isReleased = (
+  context: MigrationClientContext,
+  channel: Address,
+  data: boolean = context.withData.includes(channel),
+): boolean =>
+  isLinked(context, channel) &&
+  (context.scheme === 'early-link' || (context.scheme === 'seamless' && (data || !carriesState(channel))));
 
 const tell = (channel: Address, event: ChannelEvent): MigrationTell => ({ type: 'migration.tell', channel, event });
 

@@ -90,6 +90,7 @@ export const migrationClient = migrationClientSetup.createMachine({
     ...input,
     links: {},
     switched: [],
+    withData: [],
     resolved: false,
     answered: false,
     relinks: 0,
@@ -159,11 +160,10 @@ export const migrationClient = migrationClientSetup.createMachine({
       on: {
         'msg.migrate_end': { guard: 'scheme is semi-seamless', target: 'switching main' },
         /** What was linked at the source only after the announcement has no link to go on with. */
-        'channel.left': {
-          guard: 'it is linked at the target',
-          target: 'switching',
-          actions: ['remember who left', 'lead it over'],
-        },
+        'channel.left': [
+          { guard: 'it is let go by the scheme', target: 'switching', actions: ['remember who left', 'lead it over'] },
+          { guard: 'it is linked at the target', target: 'switching', actions: 'remember who left' },
+        ],
         'channel.down': [{ guard: 'it is main', target: 'source lost' }, { actions: 'forget a channel' }],
         'msg.migrate_cancel': 'cancelled',
         'msg.migrate_switch_host': 'overtaken',
@@ -253,7 +253,7 @@ export const migrationClient = migrationClientSetup.createMachine({
     switching: {
       always: { guard: 'every channel has switched', target: 'switched' },
       on: {
-        'channel.left': { guard: 'it is linked at the target', actions: ['remember who left', 'lead it over'] },
+        'channel.left': { guard: 'it is let go by the scheme', actions: ['remember who left', 'lead it over'] },
         'channel.switched': { actions: 'remember who switched' },
         /** Main cannot go over; another channel whose link is gone is linked again when all is over. */
         'link.lost': {

@@ -8,7 +8,16 @@
 import { assign, enqueueActions, sendParent, setup } from 'xstate';
 import type { MainReceived } from '../../src/protocol/main.ts';
 import { migrationProtocolVersion } from '../../src/protocol/main.ts';
-import type { Address, Agreed, Beginning, ChannelEvent, LinkName, MigrationTell, Scheme } from '../contract.ts';
+import {
+  type Address,
+  type Agreed,
+  type Beginning,
+  type ChannelEvent,
+  carriesState,
+  type LinkName,
+  type MigrationTell,
+  type Scheme,
+} from '../contract.ts';
 
 export interface MigrationTargetInput {
   readonly seamless: boolean;
@@ -44,9 +53,6 @@ export interface MigrationTargetContext extends MigrationTargetInput {
   /** Channels whose migrate data have not come yet. */
   readonly awaited: readonly Address[];
 }
-
-/** Channels whose state travels with a seamless hand-over (spec §3d 6). */
-const carriesState = (channel: Address) => /^(main|display|inputs):/.test(channel);
 
 export const migrationTarget = setup({
   types: {} as {

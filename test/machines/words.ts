@@ -43,7 +43,8 @@ export const unexpected = (type: string) => `${type} is not expected now`;
 /** What a channel tells its session. */
 export const news = {
   up: (channel: string) => tells('parent', { type: 'channel.up', channel } satisfies ChannelNews),
-  left: (channel: string) => tells('parent', { type: 'channel.left', channel } satisfies ChannelNews),
+  left: (channel: string, data: boolean) =>
+    tells('parent', { type: 'channel.left', channel, data } satisfies ChannelNews),
   switched: (channel: string) => tells('parent', { type: 'channel.switched', channel } satisfies ChannelNews),
   loaded: (channel: string) => tells('parent', { type: 'channel.loaded', channel } satisfies ChannelNews),
   down: (channel: string, reason: string) =>

@@ -119,7 +119,7 @@ export function clientFlowContract({ chart, channel, onAttach = [], onSwitch = (
       flushing.expect({ in: { flow: 'flushing' }, does: [send('msgc.migrate_flush_mark')] });
       expect(tags(flushing)).toEqual([]);
       const left = flushing.when(stray('msg.migrate_data', { data: carried }));
-      left.expect({ in: { flow: 'handing over' }, does: [{ type: 'carry', data: carried }, news.left(channel)] });
+      left.expect({ in: { flow: 'handing over' }, does: [{ type: 'carry', data: carried }, news.left(channel, true)] });
       expect(tags(left)).toEqual(['deaf']);
     });
 
@@ -127,8 +127,8 @@ export function clientFlowContract({ chart, channel, onAttach = [], onSwitch = (
       linked.when(migrate(2)).expect({ in: { flow: 'flushing' } });
       linked
         .when(migrate(1))
-        .expect({ in: { flow: 'handing over' }, does: [send('msgc.migrate_flush_mark'), news.left(channel)] });
-      linked.when(migrate(0)).expect({ in: { flow: 'handing over' }, does: [news.left(channel)] });
+        .expect({ in: { flow: 'handing over' }, does: [send('msgc.migrate_flush_mark'), news.left(channel, false)] });
+      linked.when(migrate(0)).expect({ in: { flow: 'handing over' }, does: [news.left(channel, false)] });
     });
 
     test('takes only migrate data while they are awaited, and goes down with the source', () => {

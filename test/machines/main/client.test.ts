@@ -151,7 +151,7 @@ describe('what the server says on main', () => {
     greeted
       .after(migrate(3), { type: 'msg.mouse_mode', body: { supportedModes: 3, currentMode: 2 } })
       .when(stray('msg.migrate_data', { data }))
-      .expect({ in: { flow: 'handing over' }, does: [{ type: 'carry', data }, news.left('main:0')] });
+      .expect({ in: { flow: 'handing over' }, does: [{ type: 'carry', data }, news.left('main:0', true)] });
   });
 
   test('may be that it hangs up', () => {

@@ -45,7 +45,8 @@ const linkFailed = (channel: string): MigrationClientEvent => ({
   reason: 'refused',
 });
 const lost = (channel: string): MigrationClientEvent => ({ type: 'link.lost', link: link(channel), channel });
-const left = (channel: string): MigrationClientEvent => ({ type: 'channel.left', channel });
+/** With what the schemes have a channel take along, or without. */
+const left = (channel: string, data = true): MigrationClientEvent => ({ type: 'channel.left', channel, data });
 const switched = (channel: string): MigrationClientEvent => ({ type: 'channel.switched', channel });
 const down = (channel: string): MigrationClientEvent => ({ type: 'channel.down', channel, reason: 'gone' });
 const cancel: MigrationClientEvent = { type: 'msg.migrate_cancel', body: {} };
@@ -412,6 +413,49 @@ describe('a linked client goes over', () => {
       .after(done('resolve destination', to), up('main:0'), up('display:0'))
       .when(up('inputs:0'))
       .expect({ in: 'switching', does: [report('linked', 'early-link'), leadOver('early-link', 'display:0')] });
+  });
+
+  // Spec §3d 6-8: a source that has given its client up lets a channel go without data, and says so on main a little later.
+  test.each([
+    ['seamless', linkedBy.seamless],
+    ['semi-seamless', linkedBy['semi-seamless']],
+  ] as const)('without a channel that is not let go by this scheme: main says where to (%s)', (scheme, linked) => {
+    const waiting = linked.when(left('inputs:0', false));
+    waiting.expect({ in: 'switching', does: [], waits: ['switch deadline'] });
+    const elsewhere = { host: 'elsewhere', port: undefined, tlsPort: 5999, certSubject: 'CN=elsewhere' };
+    waiting.when(switchHost).expect({ ...afresh(elsewhere, false), does: running(scheme) });
+    waiting.when(elapsed('switch deadline')).expect({ ...afresh(), does: running(scheme) });
+    waiting.when(left('display:0', false)).expect({ in: 'switching', does: [] });
+  });
+
+  test('with one that takes nothing along, and those first that took their data before the client was linked', () => {
+    const both = { ...input('seamless'), channels: ['main:0', 'inputs:0', 'cursor:0'] };
+    const linking = given(migrationClient, both).after(done('resolve destination', to), up('main:0'), up('inputs:0'));
+    const linked = linking.after(yes, up('cursor:0'));
+    linked.when(left('cursor:0', false)).expect({ in: 'switching', does: [leadOver('seamless', 'cursor:0')] });
+    linking
+      .after(yes, left('inputs:0', false), left('cursor:0', false))
+      .when(up('cursor:0'))
+      .expect({
+        in: 'switching',
+        does: [
+          connectedSeamless,
+          report('linked', 'seamless', { channels: both.channels }),
+          leadOver('seamless', 'cursor:0'),
+        ],
+      });
+    linking
+      .after(yes, left('inputs:0'), left('cursor:0', false))
+      .when(up('cursor:0'))
+      .expect({
+        in: 'switching',
+        does: [
+          connectedSeamless,
+          report('linked', 'seamless', { channels: both.channels }),
+          leadOver('seamless', 'inputs:0'),
+          leadOver('seamless', 'cursor:0'),
+        ],
+      });
   });
 
   // Spec §5.4: such a channel dies with the source.

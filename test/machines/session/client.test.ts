@@ -41,7 +41,7 @@ const linkLost = (channel: string, attempt: number): SessionClientEvent => ({
 const up = (channel: string): SessionClientEvent => ({ type: 'channel.up', channel });
 const down = (channel: string): SessionClientEvent => ({ type: 'channel.down', channel, reason: 'the peer hung up' });
 const lost = (channel: string): SessionClientEvent => ({ ...down(channel), lost: true }) as SessionClientEvent;
-const left = (channel: string): SessionClientEvent => ({ type: 'channel.left', channel });
+const left = (channel: string): SessionClientEvent => ({ type: 'channel.left', channel, data: true });
 const switched = (channel: string): SessionClientEvent => ({ type: 'channel.switched', channel });
 const close: SessionClientEvent = { type: 'api.close', reason: 'enough' };
 const init = (sessionId: number): MainReceived<'client'> => ({
