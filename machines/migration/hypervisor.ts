@@ -2,7 +2,7 @@
  * What the hypervisor does about a move, and when SPICE hears of it: none → setup → active → completed | failed | cancelled,
  * as QEMU's notifier (spec §4). Drives a server through `migrateStart` and `migrateEnd` and nothing else.
  */
-import { assign, emit, fromPromise, setup } from 'xstate';
+import { assign, emit, enqueueActions, fromPromise, setup } from 'xstate';
 
 export type MigrationStatus = 'none' | 'setup' | 'active' | 'completed' | 'failed' | 'cancelling' | 'cancelled';
 
@@ -50,9 +50,13 @@ export const hypervisor = setup({
     'tell SPICE that it has moved': emit({ type: 'migrate end', completed: true }),
     'tell SPICE that it stays': emit({ type: 'migrate end', completed: false }),
     'stop the guest': emit({ type: 'stop the guest' }),
-    'run the guest': emit({ type: 'run the guest' }),
+    /** It was stopped for the last of its state, and stays after all. */
+    'run the guest if it stands': enqueueActions(({ context, enqueue }) => {
+      if (!context.stopped) return;
+      enqueue.emit({ type: 'run the guest' });
+      enqueue.assign({ stopped: false });
+    }),
   },
-  guards: { 'guest stands': ({ context }) => context.stopped },
 }).createMachine({
   id: 'migration/hypervisor',
   context: { uri: '', stopped: false, reason: '' },
@@ -101,32 +105,20 @@ export const hypervisor = setup({
       always: 'cancelled',
     },
     cancelled: {
-      entry: [{ type: 'tell the status', params: { status: 'cancelled' } }, 'tell SPICE that it stays'],
-      initial: 'looking at the guest',
+      entry: [
+        { type: 'tell the status', params: { status: 'cancelled' } },
+        'tell SPICE that it stays',
+        'run the guest if it stands',
+      ],
       on: { 'api.migrate': 'setup' },
-      states: {
-        'looking at the guest': {
-          always: [
-            { guard: 'guest stands', target: 'settled', actions: ['run the guest', 'remember that it runs'] },
-            'settled',
-          ],
-        },
-        settled: {},
-      },
     },
     failed: {
-      entry: [{ type: 'tell the status', params: { status: 'failed' } }, 'tell SPICE that it stays'],
-      initial: 'looking at the guest',
+      entry: [
+        { type: 'tell the status', params: { status: 'failed' } },
+        'tell SPICE that it stays',
+        'run the guest if it stands',
+      ],
       on: { 'api.migrate': 'setup' },
-      states: {
-        'looking at the guest': {
-          always: [
-            { guard: 'guest stands', target: 'settled', actions: ['run the guest', 'remember that it runs'] },
-            'settled',
-          ],
-        },
-        settled: {},
-      },
     },
   },
 });

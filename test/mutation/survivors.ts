@@ -30,10 +30,6 @@ export const survivors: readonly Survivor[] = [
     why: 'the channel gives up in the same step: the root takes every region back, wherever it was',
   },
   {
-    mutant: /^migration\/handshake \| retarget \| awaiting the answer on "msg\.migrate_dst_seamless_n?ack" to "lost"$/,
-    why: 'both states are final and say nothing: the answer was told on the way',
-  },
-  {
     mutant: /^session\/client \| drop reenter \|/,
     why: 'the state that is entered again has no entry, exit, timer or actor of its own; its first child is entered either way',
   },
@@ -60,10 +56,6 @@ export const survivors: readonly Survivor[] = [
   {
     mutant: /^session\/client \| .*("remember that it is down"|"hear what was kept"|to "drawing")$/,
     why: 'gap: what is remembered of a channel that was given up, or heard before a client was back, is looked at by no test',
-  },
-  {
-    mutant: /^migration\/hypervisor \| (retarget|drop target) \| (cancelled|failed)\.looking at the guest always/,
-    why: 'gap: what a move that came to nothing is in when it has said so',
   },
   {
     mutant: 'session/server | retarget | serving.moving on "migration.offer" to "staying"',

@@ -31,10 +31,18 @@ describe('the question to a target', () => {
   test('is answered with yes or no, and the link is given back before anybody hears of it', () => {
     asking(1)
       .when(stray('msg.migrate_dst_seamless_ack'))
-      .expect({ ended: true, does: [{ type: 'give back' }, tells('parent', { type: 'handshake.agreed' })] });
+      .expect({
+        in: 'answered',
+        ended: true,
+        does: [{ type: 'give back' }, tells('parent', { type: 'handshake.agreed' })],
+      });
     asking(1)
       .when(stray('msg.migrate_dst_seamless_nack'))
-      .expect({ ended: true, does: [{ type: 'give back' }, tells('parent', { type: 'handshake.declined' })] });
+      .expect({
+        in: 'answered',
+        ended: true,
+        does: [{ type: 'give back' }, tells('parent', { type: 'handshake.declined' })],
+      });
   });
 
   test('is lost when the target says anything else, makes no sense, or hangs up', () => {
