@@ -3,12 +3,13 @@
  * in this program or in another. The file is looked at before LMDB is: LMDB trusts what it maps, and a file that is not its
  * own, or was cut short, would take the whole program down.
  */
-import { mkdirSync, readFileSync, statSync } from 'node:fs';
+import { mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Database, open as openEnvironment, type RootDatabase } from 'lmdb';
 import type { Chunk } from './chunk.ts';
 import { JournalError } from './error.ts';
 import { checkFile } from './lmdb-file.ts';
+import { isAlive, type Owner, thisProcess } from './owner.ts';
 import { Shelf } from './shelf.ts';
 import { type Birth, byAge, headAfter, headAtBirth, type Store, type StreamHead, type StreamWriter } from './store.ts';
 
@@ -26,12 +27,6 @@ const settings = {
   /** With it, LMDB keeps promises of its own, which nobody could catch when the disk is full. */
   eventTurnBatching: false,
 } as const;
-
-interface Owner {
-  readonly pid: number;
-  /** When the process began, as the system counts; a number may be used again. */
-  readonly began: string;
-}
 
 interface KeptHead extends StreamHead {
   readonly owner: Owner | null;
@@ -104,7 +99,7 @@ export class LmdbStore implements Store {
   async write(name: string, birth: Birth): Promise<StreamWriter> {
     const locked = (why: string) => new JournalError('locked', `${name} in ${this.place} is being written to ${why}`);
     if (this.writers.has(name)) throw locked('by this program already');
-    const owner: Owner = { pid: process.pid, began: beganOf(process.pid) ?? '' };
+    const owner = thisProcess();
     for (;;) {
       const kept = this.kept(name);
       if (kept?.head.owner && isAlive(kept.head.owner)) throw locked(`by process ${kept.head.owner.pid}`);
@@ -281,28 +276,6 @@ const publicHead = ({ owner, ...head }: KeptHead): StreamHead => ({
   ...head,
   open: owner !== null && isAlive(owner),
 });
-
-function isAlive({ pid, began }: Owner): boolean {
-  const now = beganOf(pid);
-  if (now !== undefined) return now === began;
-  try {
-    process.kill(pid, 0);
-    return began === '';
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM' && began === '';
-  }
-}
-
-/** When a process began, in words that only compare; undefined if there is none, or the system does not say. */
-function beganOf(pid: number): string | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    // The name, in brackets, may hold anything; the time is the 20th word behind it.
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
-  } catch {
-    return undefined;
-  }
-}
 
 function make(folder: string): void {
   try {

@@ -16,6 +16,7 @@ import { connect, type NatsConnection } from '@nats-io/transport-node';
 import type { Chunk } from './chunk.ts';
 import { JournalError } from './error.ts';
 import { patiently, ShardWriter } from './nats-shard.ts';
+import { isAlive, type Owner, thisPlace, thisProcess } from './owner.ts';
 import { type Birth, byAge, headAfter, headAtBirth, type Store, type StreamHead, type StreamWriter } from './store.ts';
 
 export interface NatsOptions {
@@ -36,6 +37,8 @@ export interface NatsOptions {
 /** Milliseconds that a shard stays its writer's when nothing is heard of it. */
 const lease = 15_000;
 const renewal = 4_000;
+/** Milliseconds between looks at a shard whose writer may have ended. */
+const glance = 250;
 /** Bytes of the largest message; NATS takes a mebibyte unless it is told otherwise. */
 const mostBytes = 768 * 1024;
 
@@ -48,6 +51,9 @@ interface Claim {
   readonly who: string;
   /** Milliseconds since 1970; 0 when it was given up. */
   readonly until: number;
+  /** For those in the same place, who can see whether it still runs. */
+  readonly owner?: Owner | undefined;
+  readonly place?: string | undefined;
 }
 
 export class NatsStore implements Store {
@@ -90,6 +96,20 @@ export class NatsStore implements Store {
       throw new JournalError('unwritable', `the journal in ${place} cannot be had: ${(error as Error).message}`, {
         cause: error,
       });
+    }
+  }
+
+  async settled(): Promise<void> {
+    if (this.writer === undefined) await this.othersAreSeen();
+  }
+
+  /** A writer that lives renews its claim; one that does not loses it when its time is over. */
+  private async othersAreSeen(): Promise<void> {
+    const first = await this.othersClaim();
+    if (first === undefined) return;
+    for (let claim: Claim | undefined = first; claim !== undefined; claim = await this.othersClaim()) {
+      if (claim.who !== first.who || claim.until > first.until) return;
+      await new Promise((resolve) => setTimeout(resolve, glance));
     }
   }
 
@@ -201,10 +221,11 @@ export class NatsStore implements Store {
   }
 
   private async takeShard(): Promise<ShardWriter> {
-    const { who, now, shard } = this.options;
+    const { who, shard } = this.options;
+    await this.othersAreSeen();
     const { state } = await patiently(() => this.manager.streams.info(this.stream));
-    const claim = await this.lastClaim();
-    if (claim !== undefined && claim.who !== who && claim.until > now()) {
+    const claim = await this.othersClaim();
+    if (claim !== undefined) {
       throw new JournalError('locked', `the shard ${shard} in ${this.place} is being written to by ${claim.who}`);
     }
     const writer = new ShardWriter(jetstream(this.connection), this.manager, this.stream, who, state.last_seq);
@@ -216,8 +237,16 @@ export class NatsStore implements Store {
 
   private claim(ms: number) {
     const { who, now } = this.options;
-    const claim: Claim = { who, until: ms === 0 ? 0 : now() + ms };
+    const claim: Claim = { who, until: ms === 0 ? 0 : now() + ms, owner: thisProcess(), place: thisPlace() };
     return { subject: this.subjectOf('claim'), fields: {}, bytes: new TextEncoder().encode(JSON.stringify(claim)) };
+  }
+
+  /** Whoever has the shard besides us, as far as one can tell from here. */
+  private async othersClaim(): Promise<Claim | undefined> {
+    const claim = await this.lastClaim();
+    if (claim === undefined || claim.who === this.options.who || claim.until <= this.options.now()) return undefined;
+    const isNear = claim.owner !== undefined && claim.place !== undefined && claim.place === thisPlace();
+    return isNear && !isAlive(claim.owner) ? undefined : claim;
   }
 
   private async lastClaim(): Promise<Claim | undefined> {
@@ -284,11 +313,10 @@ export class NatsStore implements Store {
 
   /** Whether somebody writes: we do, or whoever has the shard, as far as the session is not over. */
   private async withOpen(heads: readonly StreamHead[]): Promise<StreamHead[]> {
-    const claim = await this.lastClaim();
-    const others = claim !== undefined && claim.who !== this.options.who && claim.until > this.options.now();
+    const claim = await this.othersClaim();
     return heads.map((head) => {
       const { who, ...rest } = head as StreamHead & { who?: string };
-      return { ...rest, open: this.open.has(head.name) || (others && !head.finished && who === claim.who) };
+      return { ...rest, open: this.open.has(head.name) || (!head.finished && who !== undefined && who === claim?.who) };
     });
   }
 

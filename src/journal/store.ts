@@ -52,6 +52,11 @@ export interface Store {
   readonly place: string;
   /** Where things that were worked out of its streams may be kept. */
   readonly shelf?: Shelf | undefined;
+  /**
+   * Waits until it is known of everybody who seems to write here whether they do. Those who have ended without a word may
+   * look as if they did, for some seconds.
+   */
+  settled?(): Promise<void>;
   /** Opens a stream for writing; it begins if there is none. Throws JournalError `locked` when somebody else has it open. */
   write(name: string, birth: Birth): Promise<StreamWriter>;
   /** All streams, oldest first. */

@@ -140,6 +140,7 @@ export class StoredJournal implements ResumableJournal {
 
   async past(root: 'server' | 'client'): Promise<Past | undefined> {
     const { store, name, clock } = this.options;
+    await store.settled?.();
     const found = await findUnfinished(store, root, name);
     if (found === undefined) return undefined;
     const { run, head, parts } = found;

@@ -26,6 +26,7 @@ import { startQemuPair } from '../support/peers/qemu.ts';
 import { SAID, startViewer } from '../support/peers/spicy.ts';
 import { startSumacPair } from '../support/peers/sumac.ts';
 import { startXvfb } from '../support/peers/xvfb.ts';
+import { compile, endAll, sumac } from '../support/sumac-command.ts';
 
 const now = () => Date.now();
 
@@ -224,6 +225,66 @@ peerSuite('on a NATS cluster of three', ['nats-server'], () => {
       NatsStore.open({ servers: [`127.0.0.1:${port}`], shard: 'none', now, who: 'one' }),
     ).rejects.toMatchObject({ fault: 'unwritable', message: expect.stringContaining('does not answer') });
     await expect(open('absent', 'one', true)).rejects.toMatchObject({ fault: 'absent' });
+  });
+});
+
+peerSuite('sumac serve with a journal on NATS', ['nats-server'], () => {
+  beforeAll(compile, 120_000);
+  afterEach(endAll);
+
+  it('that is killed comes back with --resume, and its client has the session that it had', async () => {
+    const folder = newPlace();
+    const [port, at] = [await freePort(), await freePort()];
+    const nats = keep(new PeerProcess('nats', 'nats-server', ['-js', '-a', '127.0.0.1', '-p', `${at}`, '-sd', folder]));
+    await nats.waitForLine(/Server is ready/, { timeoutMs: 20_000 });
+    const place = `nats://127.0.0.1:${at}/guests`;
+    const serve = async (...more: string[]) => {
+      const words = ['serve', '--json', '--port', `${port}`, '--password', 'right', '--journal', place, ...more];
+      const server = sumac(...words);
+      await server.waitForLine(/"event":"listening"/, { stream: 'out', timeoutMs: 30_000 });
+      return server;
+    };
+    const told = (one: PeerProcess, event: string) =>
+      one.lines
+        .filter(({ stream, text }) => stream === 'out' && text.startsWith('{'))
+        .map(({ text }) => JSON.parse(text))
+        .filter((line) => line.event === event);
+    const first = await serve();
+    const client = sumac('connect', `spice://127.0.0.1:${port}`, '--json', '--password', 'right');
+    await client.waitForLine(/"frame"/, { timeoutMs: 25_000 });
+    const [{ connectionId }] = told(client, 'session');
+    await first.stop('SIGKILL');
+    const second = await serve('--resume');
+    await client.waitForLine(/"phase":"back"/, { timeoutMs: 40_000 });
+    expect(told(client, 'reconnect').at(-1)).toMatchObject({ phase: 'back', returned: true });
+    await client.waitUntil(() => told(client, 'frame').length > 1, 'a picture', 25_000);
+    expect(told(client, 'session').map((one) => one.connectionId)).toEqual([connectionId, connectionId]);
+    expect(told(second, 'log').map(({ line }) => line)).toContain('resumed: 1 session');
+    await client.stop('SIGINT');
+    await second.waitForLine(/"state":"over"/, { timeoutMs: 10_000 });
+    await second.stop('SIGINT');
+    expect(first.text() + second.text()).not.toMatch(/WITHOUT A JOURNAL/);
+    expect(await proved(place)).toEqual({ server: 1, session: 1 });
+  });
+
+  it('waits for a writer on another machine to show that it lives, and no longer than its claim holds', async () => {
+    const [folder, at] = [newPlace(), await freePort()];
+    const nats = keep(new PeerProcess('nats', 'nats-server', ['-js', '-a', '127.0.0.1', '-p', `${at}`, '-sd', folder]));
+    await nats.waitForLine(/Server is ready/, { timeoutMs: 20_000 });
+    const options = { servers: [`127.0.0.1:${at}`], shard: 'one', now };
+    const gone = await NatsStore.open({ ...options, who: 'gone' });
+    const writer = await gone.write('run/server', birthAt(1));
+    await writer.append(new Chunks().next(3));
+    // Its time goes on, and it says nothing more.
+    clearInterval((gone as unknown as { timer: NodeJS.Timeout }).timer);
+    const began = Date.now();
+    const other = await NatsStore.open({ ...options, who: 'other' });
+    expect(await other.head('run/server')).toMatchObject({ open: true });
+    await other.settled();
+    expect(await other.head('run/server')).toMatchObject({ open: false, last: 3 });
+    expect(Date.now() - began).toBeLessThan(20_000);
+    await other.close();
+    await gone.close();
   });
 });
 
