@@ -29,6 +29,9 @@ export const reconnectingSetup = sessionClientSetup.extend({
       enqueue.assign({ up: [], letGo: [], moved: [], heard: [], tries: {} });
       for (const child of Object.keys(self.getSnapshot().children)) enqueue.stopChild(child);
     }),
+    'look for its server as it is told now': assign(({ context, event }) =>
+      event.type === 'api.resumed' ? { reconnect: event.reconnect } : context,
+    ),
     'count a try of main': assign({ searches: ({ context }) => context.searches + 1 }),
     /** Twice as long each time, and between half of that and all of it: many clients that were lost at once come apart. */
     'work out how long to wait': assign(({ context }, params: { chance: number }) => {
@@ -121,6 +124,15 @@ export const asNewcomer = {
   target: 'linking main',
   reenter: true,
   actions: ['report that its session is lost', 'forget its session'],
+} as const;
+
+/** There was no session yet that could be lost: the program that goes on begins as the first one did. */
+export const begunAgain = {
+  'api.resumed': {
+    target: '#session/client.linking main',
+    reenter: true,
+    actions: ['look for its server as it is told now', 'leave everything'],
+  },
 } as const;
 
 export const reconnecting = {

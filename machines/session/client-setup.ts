@@ -71,6 +71,8 @@ export type SessionClientEvent =
   /** It has been up for a while, `tries` tries after it was. */
   | { type: 'channel.steady'; channel: Address; tries: number }
   | { type: 'api.close'; reason: string }
+  /** Another program goes on with it: whatever was being linked is gone. How that one looks for a server that is lost. */
+  | { type: 'api.resumed'; reconnect: ReconnectPolicy | null }
   | ActorDone;
 
 export interface SessionClientContext extends SessionClientInput {

@@ -4,7 +4,7 @@
  * channels; the session passes events between them.
  */
 import { sentOn, tooEarly } from './client-greeting.ts';
-import { asNewcomer, reconnecting, reconnectingSetup, toReconnecting } from './client-reconnect.ts';
+import { asNewcomer, begunAgain, reconnecting, reconnectingSetup, toReconnecting } from './client-reconnect.ts';
 import { type Afresh, type Announcement, handover, type Lost, type Moved } from './client-setup.ts';
 
 export * from './client-setup.ts';
@@ -56,6 +56,7 @@ export const sessionClient = reconnectingSetup.createMachine({
   initial: 'linking main',
   on: {
     'xstate.done.actor.*': { actions: 'forget the child' },
+    'api.resumed': { actions: 'look for its server as it is told now' },
     'channel.steady': { guard: 'it has been up since', actions: 'forget its tries' },
     'api.close': {
       target: '.closed',
@@ -70,6 +71,7 @@ export const sessionClient = reconnectingSetup.createMachine({
     'linking main': {
       entry: 'link main',
       on: {
+        ...begunAgain,
         'link.up': { target: 'awaiting init', actions: 'begin the channel' },
         'link.failed': [
           {
@@ -83,6 +85,7 @@ export const sessionClient = reconnectingSetup.createMachine({
     },
     'awaiting init': {
       on: {
+        ...begunAgain,
         'channel.up': { actions: ['remember that it is up', 'report the channel'] },
         'msg.init': { target: 'up', actions: ['remember the session', 'report the session', 'hear what was kept'] },
         ...tooEarly,

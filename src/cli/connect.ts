@@ -4,7 +4,7 @@
  */
 import type { Client, ClientEvent } from '../client/client.ts';
 import type { Bgrx } from '../client/png.ts';
-import { connect as openClient } from '../connect.ts';
+import { type ConnectOptions, connect as openClient } from '../connect.ts';
 import { SumacError, UsageError } from '../errors.ts';
 import { clientJson, clientSentence, explainReason } from './client-lines.ts';
 import { inspectFlags, openInspection } from './inspector.ts';
@@ -36,6 +36,10 @@ const flags = {
     triesOrOff,
     'Tries in a row to find a server again that was lost, within two minutes. Default 10.',
   ),
+  resume: toggle(
+    'Takes up the session of a client that was killed and kept this --journal: it asks for it back where it was. Where ' +
+      'there is none it begins anew, at URI.',
+  ),
   'wait-for-server': toggle('Tries as often to find one that is not there yet.'),
   channels: channelsFlag,
   schemes: flag('LIST', schemes, 'Hand-over schemes to admit to: seamless, early-link, semi-seamless, switch-host.'),
@@ -63,6 +67,10 @@ export const connect = verb({
       'Waits for a hand-over and takes a picture at the new host; an event a line.',
     ],
     [
+      'sumac connect spice://127.0.0.1:5900 --journal ./journal --resume',
+      'Goes on where a client that was killed broke off.',
+    ],
+    [
       'sumac connect console.vv --for 10s --record heard.wav',
       'Listens for ten seconds to where a connection file says.',
     ],
@@ -79,6 +87,8 @@ async function run(values: Values<typeof flags>, [word]: readonly string[], term
   checkChannels(values, channels);
   const { reconnect: tries, 'wait-for-server': atStart } = values;
   if (tries === false && atStart) throw new UsageError('--wait-for-server is of no use with --reconnect off');
+  if (values.resume && values.journal === undefined) throw new UsageError('--resume is of no use without --journal');
+  if (values.resume && tries === false) throw new UsageError('--resume is of no use with --reconnect off');
   const recorder = record === undefined ? undefined : new SoundRecorder(record);
   let session: Session | undefined;
   let microphone: Microphone | undefined;
@@ -89,7 +99,7 @@ async function run(values: Values<typeof flags>, [word]: readonly string[], term
   });
   const inspection = await openInspection(values, (line) => terminal.err(plain(line)));
   try {
-    const client = openClient({
+    const options: ConnectOptions = {
       ...target.options,
       journal: journals?.journal(),
       channels,
@@ -97,7 +107,8 @@ async function run(values: Values<typeof flags>, [word]: readonly string[], term
       rawSound: values['raw-sound'],
       reconnect: tries === false ? false : { tries, atStart },
       log: (line) => terminal.err(plain(line)),
-    });
+    };
+    const client = values.resume ? await openClient({ ...options, resume: true }) : openClient(options);
     inspection?.client(target.name, client);
     if (inspection?.url !== undefined) terminal.err(`inspector: ${inspection.url}`);
     if (journals !== undefined) terminal.err(`journal: ${plain(journals.place)}`);

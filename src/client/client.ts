@@ -127,6 +127,7 @@ export class Client {
         reconnect: this.reconnect,
       },
       revived: taken?.revived,
+      resumed: { type: 'api.resumed', reconnect: this.reconnect },
       clock: this.clock,
       journal: options.journal,
       hostFor: (born, system) => this.hostFor(born, system),

@@ -55,6 +55,8 @@ export interface SystemOptions {
   readonly input: unknown;
   /** Goes on from what a journal came to, instead of `input`. */
   readonly revived?: Revived | undefined;
+  /** What the root is told first when it does. */
+  readonly resumed?: AnyEventObject | undefined;
   readonly clock: Clock;
   /** Milliseconds of delays that are not to be those of the charts, by their names. */
   readonly delays?: Readonly<Record<string, number | undefined>> | undefined;
@@ -263,6 +265,8 @@ export class System {
       // What it would have said over a connection goes nowhere: there is none any more.
       if (entry.kind === 'command' && host?.lost === undefined) this.obey(host, entry.actor, entry.command);
     }
+    const { resumed } = this.options;
+    if (resumed !== undefined) this.root.send(resumed);
     for (const [actor, host] of [...this.hosts]) if (this.hosts.has(actor)) host.lost?.();
   }
 

@@ -1,6 +1,7 @@
 /** Servers that are killed, and started again with --resume: real processes, a real store, and a client that comes back. */
 import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -64,6 +65,11 @@ async function prove(place: string): Promise<string> {
   const { stdout } = await run(process.execPath, [program, 'journal', 'verify', place]);
   expect(stdout).toMatch(/ 0 mismatches/);
   expect(stdout).not.toMatch(/[1-9]\d* mismatch/);
+  return stdout;
+}
+
+async function listed(place: string): Promise<string> {
+  const { stdout } = await run(process.execPath, [program, 'journal', 'ls', place]).catch(() => ({ stdout: '' }));
   return stdout;
 }
 
@@ -145,6 +151,53 @@ describe('a server that is killed', () => {
     await again.waitUntil(() => told(again, 'initialized').length >= 6, 'every channel', 25_000);
     await client.stop('SIGINT');
   }, 90_000);
+});
+
+describe('a client that is killed', () => {
+  test('asks for its session back where it was, and has it', async () => {
+    const port = await freePort();
+    const server = await serve('one', port, '--password', 'right');
+    const first = await watch(port, '--password', 'right');
+    const [{ connectionId }] = told(first, 'session');
+    await kill(first);
+    await server.waitForLine(/"state":"waiting"/, patience);
+    // It goes where its journal says; nobody is at this address.
+    const second = sumac(
+      ...['connect', `spice://127.0.0.1:${await freePort()}`, '--json', '--password', 'right'],
+      ...['--journal', at('journal-client'), '--resume'],
+    );
+    await second.waitForLine(/"frame"/, patience);
+    expect(told(second, 'session').map((one) => one.connectionId)).toEqual([connectionId]);
+    expect(told(second, 'reconnect').at(-1)).toMatchObject({ phase: 'back', returned: true });
+    expect(told(server, 'session').map(({ state }) => state)).toEqual(['up', 'waiting', 'back']);
+    await second.stop('SIGINT');
+    expect((await prove(at('journal-client'))).trim().split('\n')).toHaveLength(1);
+  }, 60_000);
+
+  test('before it has a session goes on linking', async () => {
+    const port = await freePort();
+    const silent = createServer(() => {});
+    await new Promise<void>((resolve) => silent.listen(port, '127.0.0.1', resolve));
+    const words = ['connect', `spice://127.0.0.1:${port}`, '--json', '--journal', at('journal-client')];
+    const first = sumac(...words);
+    await new Promise((resolve) => silent.once('connection', resolve));
+    await expect.poll(() => listed(at('journal-client')), { timeout: 20_000 }).toMatch(/running/);
+    await kill(first);
+    silent.close();
+    await serve('one', port);
+    const second = sumac(...words, '--resume');
+    await second.waitForLine(/"frame"/, patience);
+    await second.stop('SIGINT');
+    expect((await prove(at('journal-client'))).trim().split('\n')).toHaveLength(1);
+  }, 60_000);
+
+  test('and left nothing begins anew', async () => {
+    const port = await freePort();
+    await serve('one', port);
+    const client = await watch(port, '--resume');
+    expect(client.text()).toMatch(/there is nothing to resume/);
+    await client.stop('SIGINT');
+  }, 60_000);
 });
 
 describe('what cannot be resumed is told, and it serves all the same', () => {

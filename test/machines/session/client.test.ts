@@ -1160,4 +1160,22 @@ describe('a client that has lost its server', () => {
   });
 });
 
+describe('taken up by another program', () => {
+  const policy = { tries: 3, firstMs: 100, mostMs: 1_000, forMs: 10_000, atStart: false };
+  const resumed: SessionClientEvent = { type: 'api.resumed', reconnect: policy };
+
+  test('before it has a session, it begins again', () => {
+    begun.when(resumed).expect({
+      in: 'linking main',
+      does: [ends(linkName('main:0', 1)), linking('main:0', 2, 0)],
+      context: { reconnect: policy },
+    });
+    greeting.when(resumed).expect({ in: 'linking main', does: [ends('main:0'), linking('main:0', 2, 0)] });
+  });
+
+  test('with a session, it looks for its server as it is told', () => {
+    whole.when(resumed).expect({ in: { up: 'staying' }, does: [], context: { reconnect: policy } });
+  });
+});
+
 test('nothing of the chart is left untested', () => expect(untouched(sessionClient)).toEqual([]));
