@@ -47,7 +47,7 @@ export class Shelf {
       mkdirSync(this.folder, { recursive: true });
       writeFileSync(`${path}.new`, whole);
       renameSync(`${path}.new`, path);
-      this.makeRoom();
+      this.shrink(mostBytes);
     } catch {
       drop(`${path}.new`);
     }
@@ -56,6 +56,30 @@ export class Shelf {
   /** Drops what belongs to a session. */
   clear(name: string): void {
     for (const number of this.numbersOf(name)) drop(this.pathOf(name, number));
+  }
+
+  /** Of all that is kept. */
+  get bytes(): number {
+    return this.files().reduce((sum, { size }) => sum + size, 0);
+  }
+
+  /** Drops the oldest, until no more than so many bytes are kept. */
+  shrink(most: number): void {
+    const files = this.files();
+    let sum = files.reduce((all, { size }) => all + size, 0);
+    for (const { name, size } of files.sort((a, b) => a.changed - b.changed)) {
+      if (sum <= most) break;
+      drop(join(this.folder, name));
+      sum -= size;
+    }
+  }
+
+  /** Drops what belongs to no session of these names: what was put there while its session was removed. */
+  keepOnly(names: readonly string[]): void {
+    const keys = new Set(names.map(keyOf));
+    for (const { name } of this.files()) {
+      if (/\.\d+$/.test(name) && !keys.has(name.slice(0, name.lastIndexOf('.')))) drop(join(this.folder, name));
+    }
   }
 
   private read({ name, born }: StreamHead, seq: number): Uint8Array | undefined {
@@ -71,29 +95,29 @@ export class Shelf {
     }
   }
 
-  private makeRoom(): void {
-    const files = readdirSync(this.folder).map((name) => {
-      const path = join(this.folder, name);
-      const { size, mtimeMs } = statSync(path);
-      return { path, size, mtimeMs };
+  /** None where there is no such folder; a file that goes away meanwhile is left out. */
+  private files(): { name: string; size: number; changed: number }[] {
+    return this.names().flatMap((name) => {
+      try {
+        const { size, mtimeMs } = statSync(join(this.folder, name));
+        return [{ name, size, changed: mtimeMs }];
+      } catch {
+        return [];
+      }
     });
-    let sum = files.reduce((all, { size }) => all + size, 0);
-    for (const { path, size } of files.sort((a, b) => a.mtimeMs - b.mtimeMs)) {
-      if (sum <= mostBytes) break;
-      drop(path);
-      sum -= size;
+  }
+
+  private names(): string[] {
+    try {
+      return readdirSync(this.folder);
+    } catch {
+      return [];
     }
   }
 
   private numbersOf(name: string): number[] {
     const key = `${keyOf(name)}.`;
-    let files: string[];
-    try {
-      files = readdirSync(this.folder);
-    } catch {
-      return [];
-    }
-    return files
+    return this.names()
       .filter((file) => file.startsWith(key) && /^\d+$/.test(file.slice(key.length)))
       .map((file) => Number(file.slice(key.length)));
   }

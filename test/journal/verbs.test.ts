@@ -1,10 +1,12 @@
 /** The verbs for journals, on journals of real sessions: what they print, what they write, and what they say of damage. */
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runSumac } from '../../src/cli/run.ts';
-import { openJournal } from '../../src/open-journal.ts';
+import type { Retention } from '../../src/journal/retention.ts';
+import { Shelf } from '../../src/journal/shelf.ts';
+import { openJournal, openStore } from '../../src/open-journal.ts';
 import { Captured, readPng, start } from '../cli/captured.ts';
 import { record, stories } from '../replay/recorded.ts';
 
@@ -283,5 +285,42 @@ describe('openJournal', () => {
     expect(await heads()).toHaveLength(3);
     await session(at, { keepMs: 0 });
     expect(await heads()).toHaveLength(1);
+  });
+
+  it('counts the pictures that are kept beside a session, drops them before any session, and with theirs', async () => {
+    const at = join(folder, 'pictured');
+    for (let i = 0; i < 2; i++) await session(at);
+    const store = await openStore(at);
+    const [old, young] = await store.list();
+    await store.close();
+    const shelf = new Shelf(join(at, 'pictures'));
+    const kept = () => [old!, young!].map((head) => [10, 20].filter((seq) => shelf.has(head, seq)));
+    for (const head of [old!, young!]) for (const seq of [10, 20]) shelf.put(head, seq, new Uint8Array(100_000));
+    for (const [i, head] of [old!, young!].entries()) {
+      const file = join(at, 'pictures', Buffer.from(head.name).toString('base64url'));
+      for (const seq of [10, 20]) utimesSync(`${file}.${seq}`, 1, i * 100 + seq);
+    }
+    const sessions = old!.bytes + young!.bytes;
+    const look = async (options: Retention) => {
+      const opened = await openJournal({ place: at, ...options });
+      await opened.close();
+    };
+    await look({ mostBytes: sessions + 401_000 });
+    expect(kept()).toEqual([
+      [10, 20],
+      [10, 20],
+    ]);
+    await look({ mostBytes: sessions + 301_000 });
+    expect(kept()).toEqual([[20], [10, 20]]);
+    await look({ mostBytes: sessions });
+    expect([kept(), shelf.bytes]).toEqual([[[], []], 0]);
+    for (const head of [old!, young!]) shelf.put(head, 10, new Uint8Array(100_000));
+    shelf.put({ ...old!, name: 'gone/client' }, 10, new Uint8Array(100_000));
+    const writing = await openStore(at, { who: 'test' });
+    await writing.remove(old!.name);
+    await writing.close();
+    expect([kept(), shelf.bytes]).toEqual([[[], [10]], 200_032]);
+    await look({ mostBytes: 10_000_000 });
+    expect([kept(), shelf.bytes]).toEqual([[[], [10]], 100_016]);
   });
 });
