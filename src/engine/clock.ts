@@ -13,6 +13,11 @@ export const aheadBy = (ms: number, clock: Clock): Clock =>
         clearTimeout: (id) => clock.clearTimeout(id),
       };
 
+/** Runs `fn` when all that has come over the network by now was handled. Only in Node. */
+export const afterOthers = (fn: () => void): void => {
+  setImmediate(fn);
+};
+
 /** Milliseconds since 1970, for what people set by the calendar: the expiry of a password. */
 export const calendarNow = (): number => Date.now();
 

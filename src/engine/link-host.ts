@@ -40,13 +40,15 @@ export interface ServerLinkServices extends LinkServices {
   /** SPICE_LINK_ERR_NEED_SECURED and the like, before anything else is looked at. */
   policy(channel: string, secure: boolean, link: LinkName): number | undefined;
   /** Does `run` when there is time for strangers; without it, all is done at once. A session's ticket is that of main. */
-  inTurn?(link: LinkName, step: 'message' | 'ticket' | 'session', run: () => void): void;
+  inTurn?(link: LinkName, step: 'message' | 'ticket' | 'session' | 'end', run: () => void): void;
   /** For a log: one line. */
   refused?(link: LinkName, peer: string, line: string): void;
   /** The ticket was not good. */
   denied?(link: LinkName): void;
   /** For lists of who is connected. */
   linked?(link: LinkName, channel: string, connectionId: number): void;
+  /** The link's chart has ended. */
+  over?(link: LinkName): void;
 }
 
 type Expected = 'message' | 'reply' | 'mechanism' | 'ticket' | 'result' | 'nothing';
@@ -62,7 +64,7 @@ abstract class LinkHost implements Host {
   private parked = false;
   private given = false;
   private spoke = false;
-  private ended = false;
+  protected ended = false;
 
   constructor(system: System, { actor, address, input }: Born) {
     this.system = system;
@@ -107,9 +109,14 @@ abstract class LinkHost implements Host {
         else this.look();
       },
       onClosed: (error) => {
-        if (this.pipe === pipe) this.tell({ type: 'link.closed', reason: error?.message ?? 'the peer hung up' });
+        if (this.pipe === pipe && !this.ended) this.lose(error?.message ?? 'the peer hung up');
       },
     });
+  }
+
+  /** The connection is no more. */
+  protected lose(reason: string): void {
+    this.tell({ type: 'link.closed', reason });
   }
 
   /** `relied`: the peer builds on it. */
@@ -283,8 +290,10 @@ export class ServerLinkHost extends LinkHost {
   private readonly nonce: number;
   private decrypt: ((ticket: Uint8Array) => Promise<Uint8Array>) | undefined;
   private refused = false;
-  /** It waits for its turn to read. */
+  /** It waits for its turn to read, or to end. */
   private waits = false;
+  /** Why the connection is no more; what it still said is not read then. */
+  private lostBy: string | undefined;
 
   /** `pipe`: undefined for one that goes on from a journal, and has none any more. */
   constructor(system: System, born: Born, services: ServerLinkServices, pipe: Pipe | undefined) {
@@ -341,19 +350,34 @@ export class ServerLinkHost extends LinkHost {
 
   /** INVARIANT: at most one turn of a link waits; what is wrong from its first bytes on needs none. */
   protected override look(): void {
-    const { inTurn } = this.services;
     const { expected } = this;
     if (expected === 'nothing' || this.waits) return;
-    if (inTurn === undefined || this.queue.length < worthATurn[expected]) {
+    if (this.services.inTurn === undefined || this.queue.length < worthATurn[expected]) {
       this.readOn();
       return;
     }
-    this.waits = true;
     const ticket = addressWord(this.channel) === 'main' ? 'session' : 'ticket';
-    inTurn(this.link, expected === 'message' ? 'message' : ticket, () => {
+    this.inTurn(expected === 'message' ? 'message' : ticket);
+  }
+
+  protected override lose(reason: string): void {
+    this.lostBy = reason;
+    if (this.services.inTurn === undefined) super.lose(reason);
+    else if (!this.waits) this.inTurn('end');
+  }
+
+  private inTurn(step: 'message' | 'ticket' | 'session' | 'end'): void {
+    this.waits = true;
+    this.services.inTurn!(this.link, step, () => {
       this.waits = false;
-      this.readOn();
+      if (this.lostBy === undefined) this.readOn();
+      else super.lose(this.lostBy);
     });
+  }
+
+  override end(): void {
+    super.end();
+    this.services.over?.(this.link);
   }
 
   protected read(): boolean {

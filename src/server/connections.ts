@@ -33,18 +33,12 @@ interface Connection {
 export class Connections {
   private readonly all = new Map<string, Connection>();
   private readonly tell: (event: ConnectionEvent) => void;
-  private readonly onEnd: (link: string) => void;
   private readonly server: (secure: boolean) => Peer;
 
-  /** `server`: our own end of a connection, plain or secured. `onEnd`: told which link's connection is no more. */
-  constructor(
-    server: (secure: boolean) => Peer,
-    tell: (event: ConnectionEvent) => void,
-    onEnd: (link: string) => void,
-  ) {
+  /** `server`: our own end of a connection, plain or secured. */
+  constructor(server: (secure: boolean) => Peer, tell: (event: ConnectionEvent) => void) {
     this.server = server;
     this.tell = tell;
-    this.onEnd = onEnd;
   }
 
   get open(): readonly OpenConnection[] {
@@ -61,7 +55,6 @@ export class Connections {
     this.all.set(link, connection);
     this.tell({ event: 'connected', ...connection.ends });
     const ended = () => {
-      this.onEnd(link);
       if (this.all.delete(link)) this.tell({ event: 'disconnected', ...connection.ends });
     };
     return new WatchedPipe(pipe, ended);

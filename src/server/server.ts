@@ -7,7 +7,7 @@ import { type Destination, type Scheme, schemes } from '../../machines/contract.
 import { type GuestFacts, type SupervisorNews, supervisor } from '../../machines/supervisor.ts';
 import { loadOpus, type Opus } from '../audio/opus.ts';
 import { ChannelHost, type ChannelLimits } from '../engine/channel-host.ts';
-import { type Clock, calendarNow, randomNonce, randomUuid, wallClock } from '../engine/clock.ts';
+import { afterOthers, type Clock, calendarNow, randomNonce, randomUuid, wallClock } from '../engine/clock.ts';
 import { fromTheStart } from '../engine/early.ts';
 import { ServerLinkHost, type ServerLinkServices } from '../engine/link-host.ts';
 import { type TakenUp, takeUp } from '../engine/past.ts';
@@ -130,7 +130,7 @@ export class Server implements Console, Spice {
   private readonly connections: Connections;
   private readonly visitors: Visitors;
   /** The loop's turns are real, whatever time it is in there. */
-  private readonly turns = new Turns(wallClock);
+  private readonly turns = new Turns(wallClock, afterOthers);
   private readonly refusals: Refusals;
   private readonly accepted = new Map<string, Pipe>();
   private readonly hosts = new Set<ChannelHost>();
@@ -174,7 +174,6 @@ export class Server implements Console, Spice {
     this.connections = new Connections(
       (secure) => this.ownEnd(secure),
       (event) => this.all.next(event),
-      (link) => this.visitors.finished(link),
     );
     this.visitors = new Visitors(
       options,
@@ -403,6 +402,7 @@ export class Server implements Console, Spice {
       return this.visitors.isRefused(link) ? LinkErrorCode.permissionDenied : undefined;
     },
     denied: (link) => this.visitors.wrongPassword(link),
+    over: (link) => this.visitors.finished(link),
     linked: (link, channel, connectionId) => {
       this.visitors.finished(link);
       const { type, id } = addressParts(channel);

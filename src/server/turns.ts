@@ -1,17 +1,18 @@
 /**
- * Work that strangers cause before they are anybody: a little of it in each turn, so that running sessions go first. Addresses
- * take turns, and those that are suspected come last. It never does more in a turn than it may, and forgets nothing.
+ * Work that strangers cause before they are anybody: one piece of it, then a look at what has come for the sessions, and after a
+ * few pieces a rest. Addresses take turns, and those that are suspected come last. It never does two pieces at once, and forgets
+ * nothing.
  */
 import type { Clock } from '../engine/clock.ts';
 
-/** What one turn may cost, see `price`. */
+/** What may be done until there is a rest, see `price`. */
 const mostUnits = 8;
-/** Milliseconds that one turn may take, and those that belong to others before the next. */
+/** Milliseconds until there is a rest, and those that it takes. */
 const mostTime = 2;
 const others = 2;
 
 /** What the steps of a link cost, in units of about 0.2 ms; a main link begins a session, with all its charts. */
-export const price = { accept: 1, message: 1, ticket: 2, session: 8 } as const;
+export const price = { accept: 1, message: 1, ticket: 2, session: 8, end: 1 } as const;
 
 interface Job {
   readonly cost: number;
@@ -22,15 +23,20 @@ type Line = Map<string, Job[]>;
 
 export class Turns {
   private readonly clock: Clock;
+  private readonly afterOthers: (run: () => void) => void;
   private readonly honest: Line = new Map();
   private readonly suspected: Line = new Map();
   private began = Number.NEGATIVE_INFINITY;
   private units = 0;
   private timer: unknown;
   private waiting = 0;
+  /** Something was done, and nobody has looked at the network since. */
+  private looking = false;
 
-  constructor(clock: Clock) {
+  /** `afterOthers`: runs something when all that has come over the network by now was handled. */
+  constructor(clock: Clock, afterOthers: (run: () => void) => void) {
     this.clock = clock;
+    this.afterOthers = afterOthers;
   }
 
   /** Jobs that wait. */
@@ -38,11 +44,10 @@ export class Turns {
     return this.waiting;
   }
 
-  /** Does it at once if this turn has room and nobody waits, else in a later turn. It must not throw. */
+  /** Does it at once if nothing else was done since the last look at the network, else later. It must not throw. */
   do(origin: string, suspected: boolean, cost: number, run: () => void): void {
-    if (this.waiting === 0 && this.mayGoOn()) {
-      this.units += cost;
-      run();
+    if (this.waiting === 0 && !this.looking && this.mayGoOn()) {
+      this.perform({ cost, run });
       return;
     }
     const line = suspected ? this.suspected : this.honest;
@@ -50,7 +55,7 @@ export class Turns {
     if (jobs === undefined) line.set(origin, [{ cost, run }]);
     else jobs.push({ cost, run });
     this.waiting++;
-    this.arm();
+    this.goOn();
   }
 
   /** Drops what waits. */
@@ -71,18 +76,27 @@ export class Turns {
     return this.units < mostUnits && now - this.began <= mostTime;
   }
 
-  private arm(): void {
-    if (this.timer !== undefined || this.waiting === 0) return;
+  private perform({ cost, run }: Job): void {
+    this.units += cost;
+    this.looking = true;
+    this.afterOthers(() => {
+      this.looking = false;
+      this.goOn();
+    });
+    run();
+  }
+
+  /** Does the next, if it may be done now; else sees to it that it will be. */
+  private goOn(): void {
+    if (this.waiting === 0 || this.looking || this.timer !== undefined) return;
+    if (this.mayGoOn()) {
+      this.perform(this.next());
+      return;
+    }
     this.timer = this.clock.setTimeout(() => {
       this.timer = undefined;
-      this.began = this.clock.now();
-      this.units = 0;
-      while (this.waiting > 0 && this.mayGoOn()) {
-        const { cost, run } = this.next();
-        this.units += cost;
-        run();
-      }
-      this.arm();
+      this.began = Number.NEGATIVE_INFINITY;
+      this.goOn();
     }, others);
   }
 
