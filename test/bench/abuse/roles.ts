@@ -10,7 +10,7 @@ import { createServer } from '../../../src/server/server.ts';
 import { dialTcp } from '../../../src/transport/tcp.ts';
 import { attacks } from './attacks.ts';
 
-export type Role = 'server' | 'attacker' | 'gauge';
+export type Role = 'server' | 'attacker' | 'burner' | 'gauge';
 
 /** What a server's process was busy with. */
 export interface Spent {
@@ -93,12 +93,22 @@ async function server(name: string): Promise<Questions> {
 
 /**
  * How far the attacker stands back: its processor time would be another machine's. On a busy machine it then attacks less, which
- * is why what it tried is told; 0 makes it take its share.
+ * is why what it tried is told; with 0 it takes its share.
  */
-export const niceness = Number(process.env.ABUSE_NICE ?? constants.priority.PRIORITY_LOW);
+export const nicenesses: readonly number[] =
+  process.env.ABUSE_NICE === undefined ? [constants.priority.PRIORITY_LOW, 0] : [Number(process.env.ABUSE_NICE)];
 
-async function attacker(name: string, port: string): Promise<Questions> {
-  setPriority(niceness);
+/** What an attacker has come to. */
+export interface Attacked {
+  /** Milliseconds, of some clock. */
+  readonly at: number;
+  readonly tried: number;
+  /** Milliseconds of processor time. */
+  readonly processor: number;
+}
+
+async function attacker(name: string, port: string, nice: string): Promise<Questions> {
+  setPriority(Number(nice));
   process.on('uncaughtException', () => {});
   process.on('unhandledRejection', () => {});
   const attack = attacks.find((one) => one.name === name)!;
@@ -108,7 +118,29 @@ async function attacker(name: string, port: string): Promise<Questions> {
       const running = attack.run(Number(port), () => tried++);
       if (attack.crowd) await running;
     },
-    tried: () => tried,
+    spent: (): Attacked => {
+      const { user, system } = process.cpuUsage();
+      return { at: performance.now(), tried, processor: (user + system) / 1000 };
+    },
+  };
+}
+
+/** Works for that share of the time, two milliseconds being a round, and attacks nobody. */
+async function burner(share: string, nice: string): Promise<Questions> {
+  setPriority(Number(nice));
+  const round = 2;
+  const still = new Int32Array(new SharedArrayBuffer(4));
+  const burn = () => {
+    const start = performance.now();
+    while (performance.now() - start < round * Math.min(1, Number(share)));
+    const left = round - (performance.now() - start);
+    if (left > 0) Atomics.wait(still, 0, 0, left);
+    setImmediate(burn);
+  };
+  return {
+    begin: () => {
+      setImmediate(burn);
+    },
   };
 }
 
@@ -195,7 +227,7 @@ async function seat(port: number) {
   };
 }
 
-const roles = { server, attacker, gauge } as const;
+const roles = { server, attacker, burner, gauge } as const;
 
 const [role, ...args] = process.argv.slice(2);
 if (process.send !== undefined && role !== undefined && role in roles) {
