@@ -201,7 +201,7 @@ describe('a move that is given up', () => {
   test('while it runs', async () => {
     const { source, target, uri } = await pair({ moveMs: 60_000 });
     source.machine.migrate(uri);
-    await until(() => target.said().includes('MIGRATION active'));
+    await until(() => [source, target].every((host) => host.said().includes('MIGRATION active')));
     source.machine.cancel();
     expect(source.said()).toEqual([
       'MIGRATION setup',
