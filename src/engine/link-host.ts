@@ -342,7 +342,10 @@ export class ServerLinkHost extends LinkHost {
       this.decrypt = key.decrypt;
       return key.pubKey;
     }
-    const plain = await this.decrypt!(input.ticket);
+    const { decrypt } = this;
+    // A link has one try: afterwards nothing here can open what was overheard.
+    this.decrypt = undefined;
+    const plain = await decrypt!(input.ticket);
     const nul = plain.indexOf(0);
     const password = new TextDecoder().decode(nul < 0 ? plain : plain.subarray(0, nul));
     return this.services.admits(password, this.link) ? 'good' : 'bad';

@@ -1,7 +1,8 @@
 /**
  * RSA keys of 1,024 bits for tickets (spec §1.5), made ahead of time. A link gets one of its own while there are some; in a
  * crowd links share the last one until the next is made. INVARIANT: no ticket is taken twice under one key, so that who
- * overhears one has nothing; and but for the first few, making keys costs no more than a quarter of one processor.
+ * overhears one has nothing; and but for the first few, making keys costs no more than a quarter of one processor, and in a
+ * crowd a sixteenth.
  */
 import { constants, generateKeyPair, type KeyObject, privateDecrypt } from 'node:crypto';
 import { type Clock, wallClock } from '../engine/clock.ts';
@@ -46,8 +47,10 @@ function ticketKey(publicKey: KeyObject, privateKey: KeyObject): TicketKey {
 
 /** Links that share a key at most: further ones wait for the next, which bounds the tickets that are remembered. */
 const mostSharing = 1_000;
-/** After a key is made nothing is made for so many times as long. */
-const rest = 3;
+/** After a key is made nothing is made for so many times as long; and so many if the one before was shared in a crowd. */
+const rest = { usual: 3, crowd: 15 } as const;
+/** Links that share a key when they are a crowd. */
+const crowd = 16;
 /** Milliseconds until another try when a key could not be made. */
 const retry = 100;
 
@@ -119,8 +122,9 @@ export class KeyStore {
     };
     this.make().then(
       (key) => {
+        const crowded = (this.shared?.links ?? 0) >= crowd;
         this.give(key);
-        again(this.stocked ? (this.clock.now() - start) * rest : 0);
+        again(this.stocked ? (this.clock.now() - start) * (crowded ? rest.crowd : rest.usual) : 0);
       },
       (error) => {
         for (const { fail } of this.asking) fail(error);

@@ -246,7 +246,7 @@ export class Server implements Console, Spice {
   private inTurn(link: string, cost: number, run: () => void): void {
     const origin = this.visitors.originOf(link);
     if (origin === undefined) run();
-    else this.turns.do(origin, this.visitors.isSuspected(link), cost, run);
+    else this.turns.do(origin, this.visitors.rankOf(link), cost, run);
   }
 
   /** Where it listens. */
@@ -404,6 +404,7 @@ export class Server implements Console, Spice {
     denied: (link) => this.visitors.wrongPassword(link),
     over: (link) => this.visitors.finished(link),
     linked: (link, channel, connectionId) => {
+      this.visitors.proven(link);
       this.visitors.finished(link);
       const { type, id } = addressParts(channel);
       this.connections.initialized(link, { channelType: type, channelId: id, connectionId });

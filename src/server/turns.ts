@@ -1,18 +1,22 @@
 /**
  * Work that strangers cause before they are anybody: one piece of it, then a look at what has come for the sessions, and after a
- * few pieces a rest. Addresses take turns, and those that are suspected come last. It never does two pieces at once, and forgets
- * nothing.
+ * few pieces a rest. Addresses take turns; those that are known come first, and those that are suspected last. It never does two
+ * pieces at once, and forgets nothing.
  */
 import type { Clock } from '../engine/clock.ts';
 
 /** What may be done until there is a rest, see `price`. */
-const mostUnits = 8;
+const mostUnits = 16;
 /** Milliseconds until there is a rest, and those that it takes. */
 const mostTime = 2;
 const others = 2;
 
-/** What the steps of a link cost, in units of about 0.2 ms; a main link begins a session, with all its charts. */
-export const price = { accept: 1, message: 1, ticket: 2, session: 8, end: 1 } as const;
+/** What the steps of a link cost, in units of about 0.1 ms; a main link begins a session, with all its charts. */
+export const price = { accept: 1, message: 1, ticket: 4, session: 8, end: 1 } as const;
+
+/** What an address is taken for, best first. */
+export const ranks = ['known', 'new', 'suspected'] as const;
+export type Rank = (typeof ranks)[number];
 
 interface Job {
   readonly cost: number;
@@ -24,8 +28,7 @@ type Line = Map<string, Job[]>;
 export class Turns {
   private readonly clock: Clock;
   private readonly afterOthers: (run: () => void) => void;
-  private readonly honest: Line = new Map();
-  private readonly suspected: Line = new Map();
+  private readonly lines: Readonly<Record<Rank, Line>> = { known: new Map(), new: new Map(), suspected: new Map() };
   private began = Number.NEGATIVE_INFINITY;
   private units = 0;
   private timer: unknown;
@@ -45,12 +48,12 @@ export class Turns {
   }
 
   /** Does it at once if nothing else was done since the last look at the network, else later. It must not throw. */
-  do(origin: string, suspected: boolean, cost: number, run: () => void): void {
+  do(origin: string, rank: Rank, cost: number, run: () => void): void {
     if (this.waiting === 0 && !this.looking && this.mayGoOn()) {
       this.perform({ cost, run });
       return;
     }
-    const line = suspected ? this.suspected : this.honest;
+    const line = this.lines[rank];
     const jobs = line.get(origin);
     if (jobs === undefined) line.set(origin, [{ cost, run }]);
     else jobs.push({ cost, run });
@@ -62,8 +65,7 @@ export class Turns {
   close(): void {
     this.clock.clearTimeout(this.timer);
     this.timer = undefined;
-    this.honest.clear();
-    this.suspected.clear();
+    for (const rank of ranks) this.lines[rank].clear();
     this.waiting = 0;
   }
 
@@ -101,7 +103,7 @@ export class Turns {
   }
 
   private next(): Job {
-    const line = this.honest.size > 0 ? this.honest : this.suspected;
+    const line = this.lines[ranks.find((rank) => this.lines[rank].size > 0)!];
     const [turn] = line;
     const [origin, jobs] = turn!;
     const job = jobs.shift()!;

@@ -1,8 +1,9 @@
 /**
  * Who comes from where. An address that has too many links under way, or sends too many wrong passwords, is turned away, and
- * no other one notices. Knows no socket and no chart; keeps nothing of an address that behaves and has left.
+ * no other one notices. Knows no socket and no chart; keeps nothing for long of an address that behaves and has left.
  */
 import { originOf } from '../transport/origin.ts';
+import type { Rank } from './turns.ts';
 
 export interface VisitorLimits {
   /** Links of one address that are not finished, at one time; the next one is closed at once. Default 64. */
@@ -30,6 +31,8 @@ interface Visitor {
   readonly begun: Bucket;
   /** Wrong passwords that are not forgiven yet. */
   readonly wrong: Bucket;
+  /** When a good ticket came from there last. */
+  provenAt: number;
   /** The log knows that it is turned away. */
   told: boolean;
 }
@@ -40,7 +43,9 @@ const forgiven = 1 / 6_000;
 const burst = 10;
 /** So many links one counts for that comes from where too many wrong passwords came from. */
 const dear = 10;
-/** Addresses with wrong passwords that are remembered. */
+/** Milliseconds for which an address is known after a good ticket. */
+const knownFor = 600_000;
+/** Addresses that are remembered. */
 const mostRemembered = 10_000;
 
 export class Visitors {
@@ -98,6 +103,12 @@ export class Visitors {
     return this.level(wrong, forgiven) > this.maxWrong - 1 ? Math.min(dear, this.maxRate * burst) : 1;
   }
 
+  /** The ticket that came over this unfinished link was good. */
+  proven(link: string): void {
+    const visitor = this.all.get(this.links.get(link) ?? '');
+    if (visitor !== undefined) visitor.provenAt = this.now();
+  }
+
   /** The link is up, or over. */
   finished(link: string): void {
     const origin = this.links.get(link);
@@ -121,10 +132,12 @@ export class Visitors {
     }
   }
 
-  /** A wrong password has come from where this unfinished link is from, not long ago. */
-  isSuspected(link: string): boolean {
+  /** What those are taken for who are where this unfinished link is from, by the tickets that came from there of late. */
+  rankOf(link: string): Rank {
     const visitor = this.all.get(this.links.get(link) ?? '');
-    return visitor !== undefined && this.level(visitor.wrong, forgiven) > 0;
+    if (visitor === undefined) return 'new';
+    if (this.level(visitor.wrong, forgiven) > 0) return 'suspected';
+    return this.isKnown(visitor) ? 'known' : 'new';
   }
 
   /** Too many wrong passwords came from where this unfinished link is from. */
@@ -148,7 +161,13 @@ export class Visitors {
     if (visitor === undefined) {
       if (this.all.size >= mostRemembered) this.makeRoom();
       const at = this.now();
-      visitor = { unfinished: 0, begun: { level: 0, at }, wrong: { level: 0, at }, told: false };
+      visitor = {
+        unfinished: 0,
+        begun: { level: 0, at },
+        wrong: { level: 0, at },
+        provenAt: Number.NEGATIVE_INFINITY,
+        told: false,
+      };
       this.all.set(origin, visitor);
     }
     return visitor;
@@ -164,9 +183,14 @@ export class Visitors {
     bucket.at = this.now();
   }
 
-  /** There is nothing to hold against it. */
-  private isClean({ begun, wrong }: Visitor): boolean {
-    return this.level(wrong, forgiven) === 0 && this.level(begun, this.maxRate / 1000) === 0;
+  /** There is nothing to hold against it, nor for it. */
+  private isClean(visitor: Visitor): boolean {
+    const { begun, wrong } = visitor;
+    return this.level(wrong, forgiven) === 0 && this.level(begun, this.maxRate / 1000) === 0 && !this.isKnown(visitor);
+  }
+
+  private isKnown({ provenAt }: Visitor): boolean {
+    return this.now() - provenAt < knownFor;
   }
 
   /** Drops those that are forgiven, or the oldest: what has links under way stays. */

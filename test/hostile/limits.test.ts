@@ -136,6 +136,27 @@ describe('visitors', () => {
     expect(tries(80, '192.0.2.1')).toBe(50);
   });
 
+  it('are known for ten minutes after a good ticket, unless a wrong one comes', () => {
+    const { visitors, time } = make({});
+    visitors.enter('first', '192.0.2.1');
+    expect(visitors.rankOf('first')).toBe('new');
+    visitors.proven('first');
+    visitors.finished('first');
+    time.now += 599_000;
+    visitors.enter('second', '192.0.2.1');
+    visitors.enter('other', '192.0.2.2');
+    expect(visitors.rankOf('second')).toBe('known');
+    expect(visitors.rankOf('other')).toBe('new');
+    visitors.wrongPassword('second');
+    expect(visitors.rankOf('second')).toBe('suspected');
+    time.now += 6_000;
+    expect(visitors.rankOf('second')).toBe('new');
+    for (const link of ['second', 'other']) visitors.finished(link);
+    time.now += 600_000;
+    visitors.enter('third', '192.0.2.1');
+    expect(visitors.rankOf('third')).toBe('new');
+  });
+
   it('are not remembered without end', () => {
     const { visitors } = make({ maxWrongPasswords: 1 });
     for (let i = 0; i < 30_000; i++) {
