@@ -1,7 +1,8 @@
-// Adds up the reports of several test runs and prints `N passed, N failed, N skipped` as its only line on stdout, after
-// each failed test's name and the head of its error on stderr: whoever reads only the end of a log knows what failed. A
-// run that failed without naming a failed test (it did not compile, a file did not load) counts as one failure, so the
-// line and the exit status always agree. Usage: node sum.mjs PROBLEMS RUN..., where RUN.json and RUN.status are what one left.
+// Adds up the reports of several test runs and prints `N passed, N failed, N skipped` as its only line on stdout. Before it,
+// on stderr, comes each test that failed, or did at its first try, with the head of its error: the end of a log tells what
+// was wrong. A run that failed without naming a failed test (it did not compile, a file did not load) counts as one failure,
+// so the line and the exit status always agree. Usage: node sum.mjs PROBLEMS RUN..., where RUN.json and RUN.status are
+// what one left.
 import { readFileSync } from 'node:fs';
 
 const LINES_OF_AN_ERROR = 12;
@@ -16,9 +17,10 @@ for (const run of runs) {
       const failedInFile = sum.failed;
       for (const { status, fullName, failureMessages } of file.assertionResults) {
         sum[status === 'passed' || status === 'failed' ? status : 'skipped'] += 1;
-        if (status === 'failed') {
+        if (failureMessages.length > 0) {
           const head = failureMessages.map((message) => message.split('\n').slice(0, LINES_OF_AN_ERROR).join('\n  '));
-          process.stderr.write(`failed: ${file.name} > ${fullName}\n  ${head.join('\n  ')}\n`);
+          const what = status === 'failed' ? 'failed' : 'passed at its second try';
+          process.stderr.write(`${what}: ${file.name} > ${fullName}\n  ${head.join('\n  ')}\n`);
         }
       }
       if (file.status === 'failed' && sum.failed === failedInFile) {
