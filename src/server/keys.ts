@@ -61,7 +61,7 @@ interface Asker {
 
 export class KeyStore {
   private readonly ready: TicketKey[] = [];
-  /** The last key that was given out, when there was no other. */
+  /** The last key that was given out, while there is no other. */
   private shared: { readonly key: TicketKey; links: number } | undefined;
   /** Those who came before there was any key to share. */
   private readonly asking = new Set<Asker>();
@@ -138,6 +138,7 @@ export class KeyStore {
   private give(key: TicketKey): void {
     if (this.asking.size === 0) {
       this.ready.push(key);
+      this.shared = undefined;
       return;
     }
     const those = [...this.asking].slice(0, mostSharing);
