@@ -62,6 +62,8 @@ function headsOf(file: number, size: number, path: string): { newer: Buffer; tra
   const second = Buffer.alloc(layout.size);
   const whole = readSync(file, second, 0, layout.size, pageSize) === layout.size;
   const newer = whole && isNewer(second, first) ? second : first;
+  if (newer.readUInt32LE(layout.pageSize) !== pageSize)
+    throw new JournalError('damaged', `${path} has two sizes of pages`);
   const needed = (Number(newer.readBigUInt64LE(layout.lastPage)) + 1) * pageSize;
   if (!whole || size < needed) {
     throw new JournalError('damaged', `${path} breaks off: it has ${size} of ${needed} bytes`);

@@ -70,3 +70,19 @@ export function mutate(bytes: Uint8Array, random: Random, others: readonly Uint8
   }
   return spoiled.length > 4 * 1024 * 1024 ? spoiled.slice(0, 4 * 1024 * 1024) : spoiled;
 }
+
+const utf8 = new TextEncoder();
+
+/** One of these texts, spoiled, with some of these words strewn in. */
+export function spoiledText(seeds: readonly string[], words: readonly string[], random: Random): Uint8Array {
+  let bytes = mutate(
+    utf8.encode(random.pick(seeds)),
+    random,
+    seeds.map((seed) => utf8.encode(seed)),
+  );
+  while (random.once(2)) {
+    const at = random.below(bytes.length + 1);
+    bytes = glue(bytes.subarray(0, at), utf8.encode(random.pick(words)), bytes.subarray(at));
+  }
+  return bytes;
+}

@@ -4,8 +4,7 @@ import { createTestCardHost } from '../../src/cli/test-card-host.ts';
 import { moveMagic } from '../../src/qmp/move-line.ts';
 import { createServer } from '../../src/server/server.ts';
 import { linkMessage } from '../support/raw-client.ts';
-import { glue, mutate } from './mutate.ts';
-import type { Random } from './random.ts';
+import { glue, mutate, spoiledText } from './mutate.ts';
 import { demand, type Target } from './target.ts';
 
 const utf8 = new TextEncoder();
@@ -28,19 +27,6 @@ async function say(port: number, bytes: Uint8Array, ms = 12): Promise<string> {
   });
   socket.destroy();
   return heard;
-}
-
-function spoiledText(seeds: readonly string[], words: readonly string[], random: Random): Uint8Array {
-  let bytes = mutate(
-    utf8.encode(random.pick(seeds)),
-    random,
-    seeds.map((seed) => utf8.encode(seed)),
-  );
-  while (random.once(2)) {
-    const at = random.below(bytes.length + 1);
-    bytes = glue(bytes.subarray(0, at), utf8.encode(random.pick(words)), bytes.subarray(at));
-  }
-  return bytes;
 }
 
 const upgrade = (more = '') =>

@@ -1,10 +1,12 @@
 /** Everything that is fuzzed, by name. A target is opened only when it is used. */
+import { answers } from './answers.ts';
 import { clientChannel, clientLink } from './clients.ts';
 import { images } from './images.ts';
 import { pure } from './pure.ts';
 import { recorded } from './recorded.ts';
 import { servers } from './servers.ts';
 import { sockets } from './sockets.ts';
+import { stores } from './stores.ts';
 import type { Target } from './target.ts';
 
 const words = ['main', 'display', 'inputs', 'cursor', 'playback', 'record'] as const;
@@ -16,6 +18,8 @@ const families: Readonly<Record<string, () => Promise<readonly Target[]> | reado
   clients: () => [clientLink, ...words.map(clientChannel)],
   recorded,
   sockets,
+  answers,
+  stores,
 };
 
 /** Opens the targets of these families, or of all; `wanted` may name a family or a target. */

@@ -132,6 +132,23 @@ describe('a folder that is not as it should be', () => {
     }
   });
 
+  it('holds a journal whose newer head tells of pages as large as it likes', async () => {
+    const path = await filled();
+    const bytes = readFileSync(path);
+    const newer = [0, 4096].toSorted((a, b) =>
+      Number(bytes.readBigUInt64LE(b + 152) - bytes.readBigUInt64LE(a + 152)),
+    )[0];
+    bytes.writeUInt32LE(0x7fff_f000, 4096 + 48);
+    bytes.writeBigUInt64LE(bytes.readBigUInt64LE(newer! + 152) + 1n, 4096 + 152);
+    writeFileSync(path, bytes);
+    for (const readOnly of [true, false]) {
+      expect(refusal(folder, readOnly)).toMatchObject({
+        fault: 'damaged',
+        message: expect.stringContaining('two sizes of pages'),
+      });
+    }
+  });
+
   it('holds a journal in which any bytes were changed: it is refused, or read up to there, and nobody is taken down', async () => {
     spawnSync(process.execPath, [ready], { stdio: 'ignore' });
     const path = join(folder, 'whole');
