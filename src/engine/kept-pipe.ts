@@ -85,7 +85,8 @@ class KeptPipe implements Pipe {
     if (this.closing) return;
     const held: Held = { bytes, ready: false };
     this.hold(held);
-    this.journal.durable().then(
+    const { journal } = this;
+    (journal.kept?.() ?? journal.durable()).then(
       () => {
         held.ready = true;
         this.release();

@@ -24,8 +24,13 @@ export interface Journal {
    * caller's again when this returns; everything else in it must not change any more.
    */
   append(entry: Entry): void;
-  /** Resolves when all that was appended would outlive this program. Rejects when some of it would not. */
+  /** Resolves when all that was appended would outlive the machine. Rejects when some of it would not. */
   durable(): Promise<void>;
+  /**
+   * Resolves when all that was appended would outlive this program, which may be a lot sooner than `durable`, and is so
+   * where there is none of this. Rejects when some of it would not.
+   */
+  kept?(): Promise<void>;
 }
 
 export interface ReadableJournal extends Journal {

@@ -6,12 +6,13 @@
 import { mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Database, open as openEnvironment, type RootDatabase } from 'lmdb';
-import type { Chunk } from './chunk.ts';
+import { type Chunk, readHead } from './chunk.ts';
 import { JournalError } from './error.ts';
 import { checkFile } from './lmdb-file.ts';
 import { isAlive, type Owner, thisProcess } from './owner.ts';
 import { Shelf } from './shelf.ts';
 import { type Birth, byAge, headAfter, headAtBirth, type Store, type StreamHead, type StreamWriter } from './store.ts';
+import { leftBehind, type Piece, Tail } from './tail.ts';
 
 const fileName = 'sumac-journal.mdb';
 
@@ -48,15 +49,17 @@ export interface LmdbOptions {
 export class LmdbStore implements Store {
   readonly place: string;
   readonly shelf: Shelf;
+  readonly tail: Tail | undefined;
   private readonly environment: RootDatabase;
   private readonly heads: Database<KeptHead, string>;
   private readonly chunks: Database<Uint8Array, Uint8Array>;
   private readonly now: () => number;
   private readonly writers = new Set<string>();
 
-  private constructor(folder: string, environment: RootDatabase, now: () => number) {
+  private constructor(folder: string, environment: RootDatabase, { now, readOnly = false }: LmdbOptions) {
     this.place = folder;
     this.shelf = new Shelf(join(folder, 'pictures'));
+    this.tail = readOnly ? undefined : new Tail(folder);
     this.environment = environment;
     this.heads = environment.openDB('heads', { encoding: 'json', useVersions: true });
     this.chunks = environment.openDB('chunks', { keyEncoding: 'binary', encoding: 'binary' });
@@ -67,7 +70,8 @@ export class LmdbStore implements Store {
    * Opens the journals in a folder, and makes it if there is none. Throws JournalError: `absent`, `foreign`, `damaged`,
    * `unwritable`.
    */
-  static open(folder: string, { readOnly = false, now }: LmdbOptions): LmdbStore {
+  static open(folder: string, options: LmdbOptions): LmdbStore {
+    const { readOnly = false } = options;
     const path = join(folder, fileName);
     if (!readOnly) make(folder);
     const exists = checkFile(path, folder);
@@ -89,7 +93,9 @@ export class LmdbStore implements Store {
             : `${path} is no journal of ours`,
         );
       }
-      return new LmdbStore(folder, environment, now);
+      const store = new LmdbStore(folder, environment, options);
+      if (!readOnly) store.takeIn();
+      return store;
     } catch (error) {
       void environment.close();
       throw error instanceof JournalError ? error : unwritable(folder, error);
@@ -165,6 +171,28 @@ export class LmdbStore implements Store {
 
   async close(): Promise<void> {
     await this.environment.close();
+    this.tail?.close();
+  }
+
+  /** Takes in what programs that died had on its way here. */
+  private takeIn(): void {
+    for (const { pieces, drop } of leftBehind(this.place)) {
+      this.environment.transactionSync(() => {
+        for (const piece of pieces) this.takeInPiece(piece);
+      });
+      drop();
+    }
+  }
+
+  private takeInPiece({ name, birth, chunk, finished }: Piece): void {
+    const kept = this.kept(name);
+    const head = kept?.head ?? { ...headAtBirth(name, birth), owner: null };
+    // What it does not go on from is here already, or belongs to somebody who lives.
+    const isNext = head.last + 1 === chunk.first && readHead(chunk.bytes).before === head.checksum;
+    if (!isNext || (head.owner && isAlive(head.owner))) return;
+    const after = { ...headAfter(head, chunk, this.touched(), finished), owner: null, open: false };
+    this.chunks.putSync(keyOf(name, chunk.first), chunk.bytes);
+    this.heads.putSync(name, after, (kept?.version ?? 0) + 1);
   }
 
   /** For writers: adds a chunk if the head is still the one that they know. */

@@ -4,6 +4,7 @@
  */
 import type { Chunk } from './chunk.ts';
 import type { Shelf } from './shelf.ts';
+import type { Tail } from './tail.ts';
 
 /** What is told about a stream when it begins. */
 export interface Birth {
@@ -57,6 +58,8 @@ export interface Store {
    * look as if they did, for some seconds.
    */
   settled?(): Promise<void>;
+  /** Where chunks that are on their way may be written down at once. */
+  readonly tail?: Tail | undefined;
   /** Opens a stream for writing; it begins if there is none. Throws JournalError `locked` when somebody else has it open. */
   write(name: string, birth: Birth): Promise<StreamWriter>;
   /** All streams, oldest first. */
@@ -72,7 +75,12 @@ export interface Store {
 }
 
 /** What was added to a stream's head by a chunk. */
-export const headAfter = (head: StreamHead, chunk: Chunk, touched: number, finished: boolean): StreamHead => ({
+export const headAfter = (
+  head: StreamHead,
+  chunk: Pick<Chunk, 'last' | 'checksum' | 'bytes'>,
+  touched: number,
+  finished: boolean,
+): StreamHead => ({
   ...head,
   last: chunk.last,
   checksum: chunk.checksum,

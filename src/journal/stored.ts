@@ -10,6 +10,7 @@ import { findUnfinished, type Unfinished } from './past.ts';
 import { BufferPool } from './pool.ts';
 import type { Entry } from './record.ts';
 import type { Birth, Store, StreamWriter } from './store.ts';
+import type { Piece } from './tail.ts';
 
 /** What it needs of time; the engine's own clock, and the calendar. */
 export interface JournalClock {
@@ -55,6 +56,7 @@ const mostUnderWay = 64 * 1024 * 1024;
 
 interface Stream {
   readonly name: string;
+  readonly birth: Birth;
   readonly records: ChunkWriter;
   readonly writer: Promise<StreamWriter>;
   /** Charts that have begun and not ended; when there are none left, the session is over. */
@@ -82,6 +84,7 @@ export class StoredJournal implements ResumableJournal {
   /** Settles when all that was handed over is kept, or is not; never rejects. */
   private written: Promise<unknown> = Promise.resolve();
   private underWay = 0;
+  private readonly onTheWay = new Set<Piece & { forget?: (() => void) | undefined }>();
   private timer: unknown;
   private failed: JournalError | undefined;
   private ended = false;
@@ -105,7 +108,7 @@ export class StoredJournal implements ResumableJournal {
       this.waiting.push(entry);
       this.waitingBytes += typical;
     } else if (entry.bytes.length < large) {
-      this.waiting.push({ ...entry, bytes: this.kept(entry.bytes) });
+      this.waiting.push({ ...entry, bytes: this.copied(entry.bytes) });
       this.waitingBytes += entry.bytes.length + typical;
     } else {
       // What is large is copied once only: into the chunk.
@@ -121,6 +124,23 @@ export class StoredJournal implements ResumableJournal {
     this.flush();
     await this.written;
     if (this.failed !== undefined && this.options.required) throw this.failed;
+  }
+
+  /** The same of this promise. */
+  async kept(): Promise<void> {
+    this.flush();
+    if (this.failed !== undefined || !this.writtenDown()) await this.durable();
+  }
+
+  /** Writes down what is on its way to the store; false where that cannot be. */
+  private writtenDown(): boolean {
+    const { tail } = this.options.store;
+    if (tail === undefined) return false;
+    for (const piece of this.onTheWay) {
+      piece.forget ??= tail.keep(piece);
+      if (piece.forget === undefined) return false;
+    }
+    return true;
   }
 
   /** Writes what is left, and gives up all streams. Rejects when the journal is required and could not be written. */
@@ -159,7 +179,7 @@ export class StoredJournal implements ResumableJournal {
       }
       const records = new ChunkWriter(head.last, head.checksum, undefined, this.pool);
       const name = head.name;
-      this.streams.set(name, { name, records, writer: Promise.resolve(writer), alive, over: false });
+      this.streams.set(name, { name, birth: head, records, writer: Promise.resolve(writer), alive, over: false });
       // What is personal is left out of those, too, whose births were not written by this journal.
       for (const { actor, chart, context } of actors) {
         redact?.({ kind: 'event', at: 0, actor, chart, event: { type: 'xstate.init', input: context } });
@@ -203,7 +223,7 @@ export class StoredJournal implements ResumableJournal {
   }
 
   /** A copy of bytes that are not ours, until they are written down. */
-  private kept(bytes: Uint8Array): Uint8Array {
+  private copied(bytes: Uint8Array): Uint8Array {
     const { length } = bytes;
     if (this.slabAt + length > slabSize) {
       this.slabs.push(this.pool.take(slabSize));
@@ -241,6 +261,7 @@ export class StoredJournal implements ResumableJournal {
     writer.catch(() => {});
     const stream: Stream = {
       name,
+      birth,
       records: new ChunkWriter(0, 0, undefined, this.pool),
       writer,
       alive: 0,
@@ -263,7 +284,9 @@ export class StoredJournal implements ResumableJournal {
     const chunk = stream.records.cut();
     if (chunk === undefined || this.failed !== undefined) return;
     const size = chunk.bytes.length;
-    const { over } = stream;
+    const { over, name, birth } = stream;
+    const piece: Piece & { forget?: () => void } = { name, birth, chunk, finished: over };
+    this.onTheWay.add(piece);
     this.underWay += size;
     this.follow(
       stream.writer
@@ -271,6 +294,8 @@ export class StoredJournal implements ResumableJournal {
         .then(() => chunk.giveBack())
         .finally(() => {
           this.underWay -= size;
+          this.onTheWay.delete(piece);
+          piece.forget?.();
         }),
     );
     if (this.underWay > mostUnderWay) {

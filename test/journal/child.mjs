@@ -1,11 +1,13 @@
 // A program of its own that writes to a journal in a folder: `node child.mjs FOLDER STREAM hold|flood|read`. It prints a line
-// for each thing that it has done, and what went wrong as JSON. With `look` it reads all that is in each folder of FOLDER, and
+// for each thing that it has done, and what went wrong as JSON. With `die` STREAM is a run, and the program kills itself as soon as
+// its journal says that what was appended is kept. With `look` it reads all that is in each folder of FOLDER, and
 // prints a line for each. It needs dist/.
-import { readdirSync } from 'node:fs';
+import { readdirSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { ChunkWriter } from '../../dist/src/journal/chunk.js';
 import { LmdbStore } from '../../dist/src/journal/lmdb.js';
 import { readStream } from '../../dist/src/journal/read.js';
+import { StoredJournal } from '../../dist/src/journal/stored.js';
 
 const [folder, name, what] = process.argv.slice(2);
 const say = (line) => process.stdout.write(`${line}\n`);
@@ -18,6 +20,7 @@ if (what === 'look') {
 
 try {
   const store = LmdbStore.open(folder, { now: () => Date.now(), readOnly: what === 'read' });
+  if (what === 'die') await keepAndDie(store);
   if (what === 'read') say((await store.list()).map(({ last }) => last).join());
   else {
     const writer = await store.write(name, birth);
@@ -44,6 +47,19 @@ async function look(place) {
   } finally {
     await store?.close();
   }
+}
+
+async function keepAndDie(store) {
+  const clock = { now: () => performance.now(), calendar: () => Date.now(), setTimeout, clearTimeout };
+  const journal = new StoredJournal({ store, run: name, program: 'child', clock });
+  const actor = 'server/session:1/main:0';
+  journal.append({ kind: 'event', at: 0, actor, chart: 'main/server', event: { type: 'xstate.init' } });
+  for (let n = 1; n < 50; n++) {
+    journal.append({ kind: 'command', at: n, actor, command: { type: 'some.command', n } });
+    if (n % 10 === 9) await journal.kept();
+  }
+  writeSync(1, 'kept 50\n');
+  process.kill(process.pid, 'SIGKILL');
 }
 
 async function flood(writer) {
