@@ -18,6 +18,25 @@ const noAnswer = {
   actions: { type: 'give up', params: { reason: 'the guest does not answer' } },
 } as const;
 
+/** Asks the guest, and says to the client what these actions make of its answer. */
+const answering = <Says extends 'send init' | 'send name' | 'send uuid' | 'send clock' | 'send mouse mode'>(
+  ...says: readonly Says[]
+) =>
+  ({
+    invoke: {
+      src: 'ask the guest',
+      input: { what: 'main facts' },
+      onDone: {
+        target: 'greeted',
+        actions: [
+          ...says.map((type) => ({ type, params: ({ event }: { event: { output: MainFacts } }) => event.output })),
+          { type: 'open to the application', params: { afresh: true } },
+        ],
+      },
+      onError: noAnswer,
+    },
+  }) as const;
+
 export const mainServer = channelSetup<typeof MainChannel, 'server'>()
   .extend({
     actions: {
@@ -85,22 +104,7 @@ export const mainServer = channelSetup<typeof MainChannel, 'server'>()
         },
         states: {
           'not linked': {},
-          'asking for facts': {
-            invoke: {
-              src: 'ask the guest',
-              input: { what: 'main facts' },
-              onDone: {
-                target: 'greeted',
-                actions: [
-                  { type: 'send init', params: ({ event }) => event.output },
-                  { type: 'send name', params: ({ event }) => event.output },
-                  { type: 'send uuid', params: ({ event }) => event.output },
-                  { type: 'open to the application', params: { afresh: true } },
-                ],
-              },
-              onError: noAnswer,
-            },
-          },
+          'asking for facts': answering('send init', 'send name', 'send uuid'),
           /** Spec §3c 4: a target says nothing on main until the client has left the source. */
           'waiting for the client': {
             on: {
@@ -114,35 +118,10 @@ export const mainServer = channelSetup<typeof MainChannel, 'server'>()
               'msgc.attach_channels': { actions: 'pass it on to the session' },
             },
           },
-          'asking for facts at the target': {
-            invoke: {
-              src: 'ask the guest',
-              input: { what: 'main facts' },
-              onDone: {
-                target: 'greeted',
-                actions: [
-                  { type: 'send init', params: ({ event }) => event.output },
-                  { type: 'open to the application', params: { afresh: true } },
-                ],
-              },
-              onError: noAnswer,
-            },
-          },
+          'asking for facts at the target': answering('send init'),
           /** Spec §3b 3: an early link hears no init, only what may be different here. */
           'asking for what has changed': {
-            invoke: {
-              src: 'ask the guest',
-              input: { what: 'main facts' },
-              onDone: {
-                target: 'greeted',
-                actions: [
-                  { type: 'send clock', params: ({ event }) => event.output },
-                  { type: 'send mouse mode', params: ({ event }) => event.output },
-                  { type: 'open to the application', params: { afresh: true } },
-                ],
-              },
-              onError: noAnswer,
-            },
+            ...answering('send clock', 'send mouse mode'),
             /** Another channel may have shown that the client has come, before main did. */
             on: { 'msgc.attach_channels': { actions: 'pass it on to the session' } },
           },

@@ -3,9 +3,9 @@
  * byte, because here the server may speak first. A socket's error never ends the process.
  */
 
-import { lstatSync, rmSync } from 'node:fs';
-import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { UsageError } from '../errors.ts';
+import { removeDeadSocket } from '../transport/dead-socket.ts';
 import { formatAddress, type SocketAddress } from './address.ts';
 
 export interface ListeningSocket {
@@ -45,17 +45,4 @@ export async function listenOn(
       await new Promise<void>((resolve) => setImmediate(resolve));
     },
   };
-}
-
-/** Removes a unix socket that nobody listens on any more, and nothing but a socket. */
-async function removeDeadSocket(path: string): Promise<void> {
-  if (!lstatSync(path, { throwIfNoEntry: false })?.isSocket()) return;
-  const dead = await new Promise<boolean>((resolve) => {
-    const probe = connect({ path }, () => {
-      probe.destroy();
-      resolve(false);
-    });
-    probe.on('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'ECONNREFUSED'));
-  });
-  if (dead) rmSync(path, { force: true });
 }

@@ -4,10 +4,10 @@
  * included. A connection becomes a pipe only once that is known, and has a deadline until then.
  */
 
-import { lstatSync, rmSync } from 'node:fs';
-import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import { UsageError } from '../errors.ts';
+import { removeDeadSocket } from './dead-socket.ts';
 import { TransportError } from './failure.ts';
 import { originOf } from './origin.ts';
 import type { Pipe } from './pipe.ts';
@@ -73,7 +73,7 @@ export async function listen(options: ListenOptions, onPipe: (pipe: Pipe, how: P
     if (port !== undefined) listening.port = await door.open({ host, port }, false);
     if (tlsPort !== undefined) listening.tlsPort = await door.open({ host, port: tlsPort }, true);
     if (path !== undefined) {
-      await freePath(path);
+      await removeDeadSocket(path);
       await door.open({ path }, false);
       listening.path = path;
     }
@@ -263,19 +263,6 @@ function startsLikeGet(bytes: Buffer): boolean | undefined {
     if (bytes[i] !== expected.charCodeAt(i)) return false;
   }
   return true;
-}
-
-/** Removes a unix socket that nobody listens on any more, and nothing but a socket. */
-async function freePath(path: string): Promise<void> {
-  if (!lstatSync(path, { throwIfNoEntry: false })?.isSocket()) return;
-  const dead = await new Promise<boolean>((resolve) => {
-    const probe = connect({ path }, () => {
-      probe.destroy();
-      resolve(false);
-    });
-    probe.on('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'ECONNREFUSED'));
-  });
-  if (dead) rmSync(path, { force: true });
 }
 
 function cannotListen(place: Place, cause: NodeJS.ErrnoException): UsageError {

@@ -2,7 +2,17 @@ import { expect, test } from 'vitest';
 import { ImageError } from '../../src/image/error.ts';
 import { decodeGlz, decodeGlzWhenReady, readGlzHeader } from '../../src/image/glz.ts';
 import { GlzWindow } from '../../src/image/glz-window.ts';
-import { asReference, damaged, describeBoth, encodedOf, numbers, sha256, type Vector, vectorsOf } from './vectors.ts';
+import {
+  asReference,
+  damaged,
+  describeBoth,
+  encodedOf,
+  faultOf,
+  numbers,
+  sha256,
+  type Vector,
+  vectorsOf,
+} from './vectors.ts';
 
 const series = new Map<string, Vector[]>();
 for (const vector of vectorsOf('glz')) {
@@ -10,16 +20,6 @@ for (const vector of vectorsOf('glz')) {
   if (images === undefined) series.set(vector.series!, [vector]);
   else images.push(vector);
 }
-
-const faultOf = (run: () => unknown): string => {
-  try {
-    run();
-  } catch (error) {
-    if (error instanceof ImageError) return error.fault;
-    throw error;
-  }
-  return 'none';
-};
 
 /** A GLZ picture of `width` × 1 pixels of RGB32 with the given data. */
 function glz(id: number, winHeadDist: number, width: number, ...data: number[]): Uint8Array {

@@ -1,9 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { ImageError } from '../../src/image/error.ts';
 import { type JpegCodec, loadJpeg, readJpegSize } from '../../src/image/jpeg.ts';
 import { decodeLz } from '../../src/image/lz.ts';
-import { damaged, encodedOf, vectorsOf } from './vectors.ts';
+import { damaged, encodedOf, faultOf, vectorsOf } from './vectors.ts';
 
 interface JpegVector {
   readonly name: string;
@@ -21,16 +20,6 @@ const jpegOf = (v: JpegVector) => pack.slice(v.encodedAt, v.encodedAt + v.encode
 const rgbOf = (v: JpegVector) => pack.slice(v.rawAt, v.rawAt + v.rawBytes);
 
 const codec: JpegCodec = await loadJpeg();
-
-const faultOf = (run: () => unknown): string => {
-  try {
-    run();
-  } catch (error) {
-    if (error instanceof ImageError) return error.fault;
-    throw error;
-  }
-  return 'none';
-};
 
 describe('JPEG', () => {
   test.each(vectors)('$name is within 2 of what libjpeg-turbo decodes', (vector) => {

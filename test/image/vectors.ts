@@ -6,7 +6,9 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect } from 'vitest';
+import { ImageError } from '../../src/image/error.ts';
 import { useKernel } from '../../src/image/kernel.ts';
+import type { Pixels } from '../../src/image/pixels.ts';
 
 export interface Vector {
   readonly codec: 'quic' | 'lz' | 'glz' | 'lz4';
@@ -99,6 +101,31 @@ export function* damaged(bytes: Uint8Array, seed: number, cuts = 24, flips = 60)
     for (let bits = 1 + random(3); bits > 0; bits--) copy[random(copy.length)]! ^= 1 << random(8);
     yield copy;
   }
+}
+
+/** What an ImageError says is wrong, or 'none'. Other errors are thrown on. */
+export function faultOf(run: () => unknown): string {
+  try {
+    run();
+  } catch (error) {
+    if (error instanceof ImageError) return error.fault;
+    throw error;
+  }
+  return 'none';
+}
+
+/** How many damaged forms of these vectors a decoder refuses; all others it decodes to whole pictures. */
+export function refusals(vectors: readonly Vector[], decode: (bytes: Uint8Array, vector: Vector) => Pixels): number {
+  let refused = 0;
+  for (const [i, vector] of vectors.entries()) {
+    for (const bytes of damaged(encodedOf(vector), i + 1)) {
+      const fault = faultOf(() => {
+        expect(decode(bytes, vector).data.length).toBe(vector.width * vector.height * 4);
+      });
+      if (fault !== 'none') refused++;
+    }
+  }
+  return refused;
 }
 
 /** Runs a suite twice: with the WebAssembly kernel, and with the plain loops alone. */

@@ -1,21 +1,10 @@
 import { deflateSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
-import { ImageError } from '../../src/image/error.ts';
 import { GlzWindow } from '../../src/image/glz-window.ts';
 import { decodeZlibGlz, inflateGlz } from '../../src/image/zlib-glz.ts';
-import { asReference, damaged, encodedOf, sha256, vectorsOf } from './vectors.ts';
+import { asReference, damaged, encodedOf, faultOf, sha256, vectorsOf } from './vectors.ts';
 
 const vectors = vectorsOf('glz');
-const faultOf = (run: () => unknown): string => {
-  try {
-    run();
-  } catch (error) {
-    if (error instanceof ImageError) return error.fault;
-    throw error;
-  }
-  return 'none';
-};
-
 describe('zlib-GLZ', () => {
   test('the GLZ series, each picture in zlib’s own stream', () => {
     let window = new GlzWindow({ pixels: 1 << 20 });
