@@ -1,7 +1,8 @@
 /**
- * How fast the server makes pictures: whole screens of 1024×768, drawn again and again as fast as one client takes them, and
- * small fills; libspice-server does the same in the same run where it is installed. The client decodes nothing. Both are told
- * by the second and by the second of processor time, because the machine is shared.
+ * How fast the server makes pictures: whole screens of 1024×768, each drawn when the client has the one before it, and small
+ * fills without a pause; libspice-server does the same in the same run where it is installed. Each server has a process of its
+ * own; what counts is how many pictures it makes of a second of that process's time (user and system), for the machine is shared.
+ * Once a client of ours watches, which decodes nothing, and once spicy, where it is installed.
  */
 
 import { SurfaceFmt } from '../../src/protocol/constants.ts';
@@ -9,7 +10,8 @@ import { createServer } from '../../src/server/server.ts';
 import { startGuest } from '../peers/c/guest.ts';
 import { naturalPicture, screenPicture, xorshift } from './image-pictures.ts';
 import type { BenchRow } from './main.ts';
-import { bitmapMessage, childOf, cpuSeconds, hasLibrary, pause, round, Watcher } from './server-stage.ts';
+import { bitmapMessage, childOf, cpuSeconds, hasLibrary, pause, round } from './server-stage.ts';
+import { type Eye, hasSpicy, ourEye, spicyEye, stopSpicy } from './server-watchers.ts';
 
 const [width, height] = [1024, 768];
 const whole = { left: 0, top: 0, right: width, bottom: height };
@@ -19,51 +21,93 @@ const subjects = ['natural', 'screen', 'fills'] as const;
 type Subject = (typeof subjects)[number];
 
 /** Milliseconds before, and of, each measurement. */
-const [warming, measuring] = [700, 2_000];
+const [warming, measuring] = [700, 1_500];
 
 interface Figure {
   /** Pictures or fills. */
   readonly perSecond: number;
   readonly perCpuSecond: number;
+  /** Bytes of a picture. */
+  readonly bytes: number;
+}
+
+/** A server in a process of its own. */
+interface Drawer {
+  readonly port: number;
+  readonly pid: number;
+  /** Draws so many more pictures or fills. */
+  draw(more: number): void;
+  stop(): unknown;
 }
 
 export async function benches(): Promise<BenchRow[]> {
   const rows: BenchRow[] = [];
-  for (const subject of subjects) {
-    const unit = subject === 'fills' ? 'fills' : 'pictures';
-    for (const coding of subject === 'fills' ? (['off'] as const) : codings) {
-      const name = subject === 'fills' ? 'small fills' : `${coding === 'off' ? 'raw' : coding}, ${subject}`;
-      const ours = await ofOurs(subject, coding);
-      rows.push({ name, value: round(ours.perSecond), unit: `${unit}/s` });
-      rows.push({ name: `${name}, a second of CPU`, value: round(ours.perCpuSecond), unit });
-      if (!hasLibrary()) continue;
-      const theirs = await ofLibrary(subject, coding);
-      rows.push({ name: `${name}, libspice-server`, value: round(theirs.perSecond), unit: `${unit}/s` });
-      rows.push({ name: `${name}, libspice-server, a second of CPU`, value: round(theirs.perCpuSecond), unit });
-      rows.push({
-        name: `${name}: against libspice-server`,
-        value: round(ours.perSecond / theirs.perSecond),
-        unit: '×',
-      });
-      const perCpu = round(ours.perCpuSecond / theirs.perCpuSecond);
-      rows.push({ name: `${name}: against libspice-server, at the same CPU`, value: perCpu, unit: '×' });
+  const eyes = [{ of: '', look: ourEye }, ...(hasSpicy() ? [{ of: ', spicy', look: spicyEye }] : [])];
+  for (const { of, look } of eyes) {
+    for (const subject of subjects) {
+      const isFills = subject === 'fills';
+      if (isFills && of !== '') continue;
+      const unit = isFills ? 'fills' : 'pictures';
+      for (const coding of isFills ? (['off'] as const) : codings) {
+        const name = (isFills ? 'small fills' : `${coding === 'off' ? 'raw' : coding}, ${subject}`) + of;
+        const tell = (whose: string, { perSecond, perCpuSecond, bytes }: Figure) => {
+          rows.push({ name: `${name}${whose}`, value: round(perSecond), unit: `${unit}/s` });
+          rows.push({ name: `${name}${whose}, a second of CPU`, value: round(perCpuSecond), unit });
+          if (!isFills) rows.push({ name: `${name}${whose}, bytes`, value: Math.round(bytes), unit: 'a picture' });
+        };
+        const ours = await measure(subject, coding, await ourDrawer(subject, coding), look);
+        tell('', ours);
+        if (!hasLibrary()) continue;
+        const theirs = await measure(subject, coding, await theirDrawer(subject, coding), look);
+        tell(', libspice-server', theirs);
+        const ratio = (one: number, other: number) => ({ value: round(one / other), unit: '×' });
+        rows.push({ name: `${name}: against libspice-server`, ...ratio(ours.perSecond, theirs.perSecond) });
+        const perCpu = ratio(ours.perCpuSecond, theirs.perCpuSecond);
+        rows.push({ name: `${name}: against libspice-server, at the same CPU`, ...perCpu });
+      }
     }
   }
+  await stopSpicy();
   return rows;
 }
 
-async function measure(subject: Subject, coding: Coding, port: number, pid: number): Promise<Figure> {
-  const watcher = await Watcher.start(port, { preferredCompression: coding === 'lz4' ? 'lz4' : undefined });
-  await pause(warming);
-  const count = () => (subject === 'fills' ? watcher.fills : watcher.pixels / (width * height));
-  const before = { at: performance.now(), count: count(), cpu: cpuSeconds(pid) };
-  await pause(measuring);
-  const made = count() - before.count;
-  const seconds = (performance.now() - before.at) / 1000;
-  const cpu = cpuSeconds(pid) - before.cpu;
-  watcher.client.close();
-  if (subject !== 'fills') check(coding, watcher.kinds);
-  return { perSecond: made / seconds, perCpuSecond: made / cpu };
+/** How many fills are drawn ahead of those that have come. */
+const fillsAhead = 20_000;
+
+async function measure(
+  subject: Subject,
+  coding: Coding,
+  drawer: Drawer,
+  look: (port: number, isLz4: boolean) => Promise<Eye>,
+): Promise<Figure> {
+  try {
+    const eye = await look(drawer.port, coding === 'lz4');
+    try {
+      const count = () => (subject === 'fills' ? eye.fills : eye.pixels / (width * height));
+      const first = count();
+      let drawn = 0;
+      const [ahead, atOnce] = subject === 'fills' ? [fillsAhead, fillsAhead / 10] : [1, 1];
+      const goOn = () => {
+        for (; drawn + atOnce <= count() - first + ahead; drawn += atOnce) drawer.draw(atOnce);
+      };
+      eye.onDrawn = goOn;
+      goOn();
+      await pause(warming);
+      const before = { at: performance.now(), count: count(), bytes: eye.bytes, cpu: cpuSeconds(drawer.pid) };
+      await pause(measuring);
+      const made = count() - before.count;
+      const seconds = (performance.now() - before.at) / 1000;
+      const cpu = cpuSeconds(drawer.pid) - before.cpu;
+      if (subject !== 'fills') check(coding, eye.kinds);
+      if (made < 5) throw new Error(`${coding}: ${made} in ${seconds} s`);
+      return { perSecond: made / seconds, perCpuSecond: made / cpu, bytes: (eye.bytes - before.bytes) / made };
+    } finally {
+      eye.onDrawn = undefined;
+      await eye.close();
+    }
+  } finally {
+    await drawer.stop();
+  }
 }
 
 /** Nothing else than what is measured may have come. */
@@ -75,31 +119,28 @@ function check(coding: Coding, kinds: ReadonlyMap<string, number>): void {
   if (right < strange * 20) throw new Error(`${coding}: ${JSON.stringify([...kinds])}`);
 }
 
-async function ofOurs(subject: Subject, coding: Coding): Promise<Figure> {
+async function ourDrawer(subject: Subject, coding: Coding): Promise<Drawer> {
   const { child, said: port } = await childOf<number>(import.meta.url, 'server', subject, coding);
-  try {
-    return await measure(subject, coding, port, child.pid!);
-  } finally {
-    child.kill('SIGKILL');
-  }
+  return {
+    port,
+    pid: child.pid!,
+    draw: (more) => child.send(more),
+    stop: () => child.kill('SIGKILL'),
+  };
 }
 
-async function ofLibrary(subject: Subject, coding: Coding): Promise<Figure> {
+async function theirDrawer(subject: Subject, coding: Coding): Promise<Drawer> {
   const guest = await startGuest({ imageCompression: coding });
-  try {
-    guest.primary(width, height, SurfaceFmt['32_xrgb']);
-    const fill = (area: object, color: number) => ({
-      base: { surfaceId: 0, box: area, clip: { type: 'none' } },
-      brush: { type: 'solid', color },
-      ropDescriptor: 8,
-      mask: { flags: 0, pos: { x: 0, y: 0 }, bitmap: null },
-    });
-    if (subject === 'fills') guest.flood(places().map(([area, color]) => ['draw_fill', fill(area, color)]));
-    else guest.flood(pictures(subject).map((pixels, i) => ['draw_copy', bitmapMessage(whole, pixels, BigInt(i + 1))]));
-    return await measure(subject, coding, guest.spicePort, guest.pid);
-  } finally {
-    await guest.stop();
-  }
+  guest.primary(width, height, SurfaceFmt['32_xrgb']);
+  const fill = (area: object, color: number) => ({
+    base: { surfaceId: 0, box: area, clip: { type: 'none' } },
+    brush: { type: 'solid', color },
+    ropDescriptor: 8,
+    mask: { flags: 0, pos: { x: 0, y: 0 }, bitmap: null },
+  });
+  if (subject === 'fills') guest.keep(places().map(([area, color]) => ['draw_fill', fill(area, color)]));
+  else guest.keep(pictures(subject).map((pixels, i) => ['draw_copy', bitmapMessage(whole, pixels, BigInt(i + 1))]));
+  return { port: guest.spicePort, pid: guest.pid, draw: (more) => guest.flood(more), stop: () => guest.stop() };
 }
 
 /** Two pictures of a kind that differ in most of their pixels, so that each is a new one. */
@@ -127,34 +168,36 @@ function places(): [{ left: number; top: number; right: number; bottom: number }
 
 // ------------------------------------------------------------------------------------------------- in the child
 
-/** Draws as fast as the client is sent what was drawn. */
+/** Draws what it is told to. */
 async function serve(subject: Subject, imageCompression: Coding): Promise<void> {
   const server = await createServer({ host: '127.0.0.1', port: 0, width, height, imageCompression });
   const { display } = server;
   let turn = 0;
   if (subject === 'fills') {
     const all = places();
+    let left = 0;
+    let isAtIt = false;
     const go = () => {
-      for (let i = 0; i < 20 && !display.isBehind; i++) {
+      for (; left > 0 && !display.isBehind; left--) {
         const [area, color] = all[turn++ % all.length]!;
         // Another colour each time around, so that none is what is there already.
         display.fill(area, (color + turn) & 0xffffff);
       }
-      setImmediate(go);
+      isAtIt = left > 0;
+      if (isAtIt) setTimeout(go, 1);
     };
-    go();
+    process.on('message', (more: number) => {
+      left += more;
+      if (!isAtIt) go();
+    });
   } else {
     const both = pictures(subject);
-    const go = () => {
-      if (!display.isBehind) {
-        const picture = both[turn++ % 2]!;
-        // None is what the client keeps already, in whatever bands it is sent.
-        for (let y = 0; y < height; y += 16) picture[y * width * 4] = turn;
-        display.draw(whole, picture);
-      }
-      setImmediate(go);
-    };
-    go();
+    process.on('message', () => {
+      const picture = both[turn++ % 2]!;
+      // None is what the client keeps already, in whatever bands it is sent.
+      for (let y = 0; y < height; y += 16) picture[y * width * 4] = turn;
+      display.draw(whole, picture);
+    });
   }
   process.send!(server.addresses.port);
 }

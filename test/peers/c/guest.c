@@ -285,15 +285,12 @@ static void get_init_info(QXLInstance *qxl, QXLDevInitInfo *info)
     info->n_surfaces = SURFACES;
 }
 
-/* Commands that are drawn again and again, as fast as the library takes them. */
+/* Commands that are drawn again and again where they lie, so many times in all: their id is 0. */
 #define FLOODS 256
 
-static struct {
-    uint8_t *bytes;
-    uint32_t size, pointers;
-} floods[FLOODS];
+static void *floods[FLOODS];
 static uint32_t flood_count, flood_next;
-static bool flooding;
+static uint32_t flood_left;
 
 static void *settle(const uint8_t *bytes, uint32_t size, uint32_t pointers);
 
@@ -302,11 +299,9 @@ static void add_flood(const uint8_t *bytes, uint32_t size, uint32_t pointers)
     if (flood_count == FLOODS) {
         fail("a flood of too many commands");
     }
-    uint8_t *kept = need(size);
-    memcpy(kept, bytes, size);
-    floods[flood_count].bytes = kept;
-    floods[flood_count].size = size;
-    floods[flood_count++].pointers = pointers;
+    void *kept = settle(bytes, size, pointers);
+    memset(kept, 0, 8);
+    floods[flood_count++] = kept;
 }
 
 static int take(Queue *queue, QXLCommandExt *ext)
@@ -344,15 +339,15 @@ static int get_command(QXLInstance *qxl, QXLCommandExt *ext)
         return 1;
     }
     pthread_mutex_lock(&lock);
-    bool floods_now = flooding;
+    bool floods_now = flood_left > 0;
+    flood_left -= floods_now;
     pthread_mutex_unlock(&lock);
     if (!floods_now) {
         return 0;
     }
-    uint32_t i = flood_next++ % flood_count;
     memset(ext, 0, sizeof(*ext));
     ext->cmd.type = QXL_CMD_DRAW;
-    ext->cmd.data = (uintptr_t)settle(floods[i].bytes, floods[i].size, floods[i].pointers);
+    ext->cmd.data = (uintptr_t)floods[flood_next++ % flood_count];
     return 1;
 }
 
@@ -374,7 +369,7 @@ static int req_cursor_notification(QXLInstance *qxl)
     return want(&pointing);
 }
 
-/* Every command is one block of memory, and its id is where that begins. */
+/* Every command is one block of memory, and its id is where that begins; but for those of a flood, which stay. */
 static void release_resource(QXLInstance *qxl, QXLReleaseInfoExt info)
 {
     (void)qxl;
@@ -672,7 +667,7 @@ static void obey(uint32_t kind, uint32_t size, uint32_t a, uint32_t b, const uin
             add_flood(bytes, size, a);
         } else {
             pthread_mutex_lock(&lock);
-            flooding = flood_count > 0;
+            flood_left = flood_count > 0 ? flood_left + a : 0;
             drawing.wanted = false;
             pthread_mutex_unlock(&lock);
             spice_qxl_wakeup(&display);

@@ -128,10 +128,17 @@ export class SpiceGuest {
     this.command(kinds.draw, drawCommand(name, body, options));
   }
 
-  /** Draws what these messages would draw again and again, one after the other, as fast as the library takes it. */
-  flood(drawings: readonly (readonly [name: string, body: object])[]): void {
+  /** Takes what these messages would draw, so that `flood` draws them. */
+  keep(drawings: readonly (readonly [name: string, body: object])[]): void {
     for (const [name, body] of drawings) this.command(kinds.flood, drawCommand(name, body, { opaque: true }));
-    this.send(kinds.flood, new Uint8Array());
+  }
+
+  /**
+   * Draws so many more of those that are kept, in turn. One that is covered before it was sent is not sent at all: who counts
+   * whole screens draws the next when the last is there.
+   */
+  flood(more: number): void {
+    this.send(kinds.flood, new Uint8Array(), more);
   }
 
   cursor(position: { x: number; y: number }, visible: boolean, header: object, data: Uint8Array): void {
