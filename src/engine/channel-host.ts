@@ -417,11 +417,11 @@ export class ChannelHost implements Host {
   private transmit(message: AnyMessage, from: Origin, when?: number): void {
     const { pipe } = this;
     if (pipe === undefined) return;
-    const { number, body } = encodeMessage(this.protocol, this.side, message);
+    const { number, body } = encodeMessage(this.protocol, this.side, message, fullHeaderSize);
     if (!this.mayDraw(pipe, fullHeaderSize + body.length)) return;
     this.plane.countSent();
     this.watch?.message('out', number, body);
-    const bytes = frame(this.mini, this.plane.sent, number, body);
+    const bytes = frame(this.mini, this.plane.sent, number, body, fullHeaderSize);
     const { system } = this;
     if (system.journal !== undefined) {
       const at = when ?? system.clock.now();

@@ -132,11 +132,17 @@ export class Deframer {
   }
 }
 
-/** Header and body in one array. `serial` counts from 1 and is written only into a full header. */
-export function frame(mini: boolean, serial: number, number: number, body: Uint8Array): Uint8Array {
+/**
+ * Header and body in one array. `serial` counts from 1 and is written only into a full header. `headroom`: bytes that lie free
+ * before the body, in its own memory; where they are enough the header is put there, and nothing is copied.
+ */
+export function frame(mini: boolean, serial: number, number: number, body: Uint8Array, headroom = 0): Uint8Array {
   const size = mini ? miniHeaderSize : fullHeaderSize;
-  const bytes = new Uint8Array(size + body.length);
-  const view = new DataView(bytes.buffer);
+  const fits = headroom >= size;
+  const bytes = fits
+    ? new Uint8Array(body.buffer, body.byteOffset - size, size + body.length)
+    : new Uint8Array(size + body.length);
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
   if (mini) {
     view.setUint16(0, number, true);
     view.setUint32(2, body.length, true);
@@ -145,6 +151,6 @@ export function frame(mini: boolean, serial: number, number: number, body: Uint8
     view.setUint16(8, number, true);
     view.setUint32(10, body.length, true);
   }
-  bytes.set(body, size);
+  if (!fits) bytes.set(body, size);
   return bytes;
 }

@@ -5,14 +5,18 @@
  */
 import { ImageError } from './error.ts';
 import { GLZ_HEADER_BYTES } from './glz.ts';
+import { KernelDictionary } from './glz-kernel.ts';
+import { KERNEL_MAX_HELD } from './kernel.ts';
 import { LZ_MAGIC, LZ_VERSION, LzType } from './lz.ts';
-import { type PixelSource, pack555, sourceWords } from './pixels.ts';
+import { checkSource, type PixelSource, pack555, sourceWords } from './pixels.ts';
 
 export interface GlzDictionaryOptions {
   /** The window that the client announced, in pixels (spec §2.4, INIT glz_window_size). */
   readonly pixels: number;
   /** The number of the first picture: 0, or what the server before this one had come to (seamless migration). */
   readonly nextId?: number;
+  /** All pictures will be RGB32: then the kernel holds them, and is faster. */
+  readonly trueColor?: boolean;
 }
 
 interface Held {
@@ -29,13 +33,16 @@ export class GlzDictionary {
   #firstId: number;
   #held: Held[] = [];
   #pixels = 0;
-  readonly #colors = new Places();
+  #fast: KernelDictionary | undefined;
+  readonly #trueColor: boolean;
+  #colors: Places | undefined;
   #alpha: Places | undefined;
 
   constructor(options: GlzDictionaryOptions) {
     // The format cannot say distances of 2^25 pixels or more.
     this.limit = Math.min(options.pixels, 1 << 25);
     this.#nextId = this.#firstId = options.nextId ?? 0;
+    this.#trueColor = (options.trueColor ?? false) && this.limit <= KERNEL_MAX_HELD;
   }
 
   /** The number that the next picture gets; a server that takes over must start with it. */
@@ -50,10 +57,11 @@ export class GlzDictionary {
 
   /** Forgets all pictures; the numbers go on. The client's window stays valid: nothing points back any more. */
   clear(): void {
+    this.#fast = undefined;
     this.#held = [];
     this.#pixels = 0;
     this.#firstId = this.#nextId;
-    this.#colors.clear();
+    this.#colors?.clear();
     this.#alpha?.clear();
   }
 
@@ -67,6 +75,11 @@ export class GlzDictionary {
     if (!this.fits(width, height)) {
       throw new ImageError('input', `${width}x${height} pixels do not fit into a window of ${this.limit}`);
     }
+    checkSource(source);
+    if (this.#trueColor && type !== LzType.RGB32) throw new ImageError('input', `type ${type} is not true colour`);
+    if (this.#trueColor && this.#held.length === 0) this.#fast ??= KernelDictionary.of(this.limit);
+    const fast = this.#fast;
+    if (fast !== undefined) return fast.encode(source, (held) => this.#header(source, type, this.#nextId++, held));
     const units = sourceWords(source);
     if (type === LzType.RGB16) for (let i = 0; i < units.length; i++) units[i] = pack555(units[i]!);
     else if (type !== LzType.RGBA) for (let i = 0; i < units.length; i++) units[i] = units[i]! & 0xffffff;
@@ -78,24 +91,31 @@ export class GlzDictionary {
     this.#held.push({ type, units });
     this.#pixels += units.length;
 
-    const perPixel = [2, 3, 4, 4][type - LzType.RGB16]!;
     const out = new Uint8Array(GLZ_HEADER_BYTES + units.length * 4 + (units.length >> 4) + 16);
-    const view = new DataView(out.buffer);
-    view.setUint32(0, LZ_MAGIC);
-    view.setUint32(4, LZ_VERSION);
-    view.setUint8(8, type | 16); // top down
-    view.setUint32(9, width);
-    view.setUint32(13, height);
-    view.setUint32(17, width * perPixel);
-    view.setUint32(21, Math.floor(id / 2 ** 32));
-    view.setUint32(25, id % 2 ** 32);
-    view.setUint32(29, id - this.#firstId);
+    out.set(this.#header(source, type, id, id - this.#firstId));
+    this.#colors ??= new Places();
     let at = this.#compress(units, type, 0xffffff, type === LzType.RGB16 ? 2 : 3, this.#colors, out, GLZ_HEADER_BYTES);
     if (type === LzType.RGBA) {
       this.#alpha ??= new Places();
       at = this.#compress(units, type, 0xff000000 | 0, 1, this.#alpha, out, at);
     }
     return out.slice(0, at);
+  }
+
+  /** `held`: the pictures before this one that may be pointed into. */
+  #header({ width, height }: PixelSource, type: number, id: number, held: number): Uint8Array {
+    const header = new Uint8Array(GLZ_HEADER_BYTES);
+    const view = new DataView(header.buffer);
+    view.setUint32(0, LZ_MAGIC);
+    view.setUint32(4, LZ_VERSION);
+    view.setUint8(8, type | 16); // top down
+    view.setUint32(9, width);
+    view.setUint32(13, height);
+    view.setUint32(17, width * [2, 3, 4, 4][type - LzType.RGB16]!);
+    view.setUint32(21, Math.floor(id / 2 ** 32));
+    view.setUint32(25, id % 2 ** 32);
+    view.setUint32(29, held);
+    return header;
   }
 
   /**

@@ -8,7 +8,7 @@ import { KERNEL_BASE64 } from './kernel/module.ts';
 import type { PixelSource } from './pixels.ts';
 import { FAMILY_5, FAMILY_8, type Family, QUIC_TABLES, QuicType } from './quic-model.ts';
 
-interface KernelExports {
+export interface KernelExports {
   readonly memory: WebAssembly.Memory;
   lzStart(from: number, to: number, out: number): void;
   lzColors(pause: number, limit: number): number;
@@ -50,6 +50,18 @@ interface KernelExports {
   ): void;
   quicWriteRows(rows: number, count: number, out: number): number;
   quicWriteEnd(out: number): number;
+  clearFourth(pixels: number, count: number): void;
+  lzWrite(pixels: number, count: number, places: number, out: number): number;
+  lz4Write(from: number, end: number, places: number, out: number): number;
+  glzWrite(
+    pixels: number,
+    count: number,
+    id: number,
+    firstId: number,
+    places: number,
+    images: number,
+    out: number,
+  ): number;
 }
 
 /** The kernel counts in 32 bits; longer input, which no server sends, goes to the plain loops. */
@@ -75,6 +87,9 @@ const PORTIONS = 3;
 /** The farthest that matches reach back, in bytes and rounded up. */
 const LZ_REACH = (8192 + 0x10000) * 4;
 const LZ4_REACH = 0x10000;
+
+/** What the encoders of LZ and LZ4 need to find repetitions. */
+const PLACES = 4 << 14;
 
 const FAULTS = ['data', 'truncated', 'overrun', 'reference'] as const;
 const DETAILS = [
@@ -299,17 +314,30 @@ export class Kernel {
     for (let y = 0; y < height; y += portion) {
       const many = Math.min(portion, height - y);
       if (y > 0) bytes.copyWithin(rows, rows + portion * rowBytes, rows + (portion + 1) * rowBytes);
-      if (stride === rowBytes) bytes.set(data.subarray(y * stride, (y + many) * stride), rows + rowBytes);
-      else {
-        for (let i = 0; i < many; i++) {
-          const from = (y + i) * stride;
-          bytes.set(data.subarray(from, from + rowBytes), rows + (i + 1) * rowBytes);
-        }
-      }
+      putRows({ width, height: many, data: data.subarray(y * stride), stride }, bytes, rows + rowBytes);
       keep(kernel.quicWriteRows(rows + rowBytes, many, written));
     }
     keep(kernel.quicWriteEnd(written));
     return made.slice(0, length);
+  }
+
+  /**
+   * Encodes the colours of a picture of up to `KERNEL_MAX_HELD` pixels as LZ of three bytes a pixel, or as one block of LZ4 of
+   * its four bytes, the fourth 0. `header` comes before them in what is returned.
+   */
+  write(coding: 'lz' | 'lz4', source: PixelSource, header: Uint8Array): Uint8Array<ArrayBuffer> {
+    const kernel = this.#exports;
+    const count = source.width * source.height;
+    const pixels = align(ROOMS_AT + PLACES + GAP);
+    const out = align(pixels + count * 4 + GAP);
+    const bytes = this.#room(out + count * 4 + (count >> 4) + 32 + GAP);
+    putRows(source, bytes, pixels);
+    if (source.isBlank !== true) kernel.clearFourth(pixels, count);
+    const end =
+      coding === 'lz'
+        ? kernel.lzWrite(pixels, count, ROOMS_AT, out)
+        : kernel.lz4Write(pixels, pixels + count * 4, ROOMS_AT, out);
+    return behind(header, bytes.subarray(out, end));
   }
 
   /** The memory, with at least `size` bytes. */
@@ -337,6 +365,25 @@ export class Kernel {
   }
 }
 
+/** Copies the rows of a picture, without gaps, to `at`. */
+export function putRows({ width, height, data, stride = width * 4 }: PixelSource, bytes: Uint8Array, at: number): void {
+  const rowBytes = width * 4;
+  if (stride === rowBytes) bytes.set(data.subarray(0, height * rowBytes), at);
+  else {
+    for (let y = 0; y < height; y++) {
+      bytes.set(data.subarray(y * stride, y * stride + rowBytes), at + y * rowBytes);
+    }
+  }
+}
+
+/** A copy of both in one array. */
+export function behind(header: Uint8Array, data: Uint8Array): Uint8Array<ArrayBuffer> {
+  const whole = new Uint8Array(header.length + data.length);
+  whole.set(header);
+  whole.set(data, header.length);
+  return whole;
+}
+
 function align(at: number): number {
   return (at + 15) & ~15;
 }
@@ -346,6 +393,7 @@ function copyWords(to: Uint32Array, at: number, from: Uint32Array, offset: numbe
   else for (let i = 0; i < length; i++) to[at + i] = from[offset + i]!;
 }
 
+let compiled: WebAssembly.Module | undefined;
 let shared: Kernel | undefined;
 let state: 'unknown' | 'ready' | 'unavailable' | 'off' = 'unknown';
 
@@ -354,8 +402,8 @@ export function kernel(): Kernel | undefined {
   if (state === 'unknown') {
     try {
       const bytes = Uint8Array.from(atob(KERNEL_BASE64), (letter) => letter.charCodeAt(0));
-      const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes));
-      shared = new Kernel(exports as unknown as KernelExports);
+      compiled = new WebAssembly.Module(bytes);
+      shared = new Kernel(instanceOf(compiled));
       state = 'ready';
     } catch {
       state = 'unavailable';
@@ -363,6 +411,14 @@ export function kernel(): Kernel | undefined {
   }
   return state === 'ready' ? shared : undefined;
 }
+
+/** The kernel's loops with a memory of their own, or undefined where there is no kernel. */
+export function ownKernel(): KernelExports | undefined {
+  return kernel() === undefined ? undefined : instanceOf(compiled!);
+}
+
+const instanceOf = (module: WebAssembly.Module): KernelExports =>
+  new WebAssembly.Instance(module).exports as unknown as KernelExports;
 
 /** Switches between the kernel and the plain loops, to compare them; gives whether the kernel is in use now. */
 export function useKernel(on: boolean): boolean {

@@ -5,8 +5,9 @@
  */
 import { BitmapFormat, bitmapRowBytes } from './bitmap.ts';
 import { ImageError } from './error.ts';
+import { KERNEL_MAX_HELD, kernel } from './kernel.ts';
 import { LZ_HEADER_BYTES, LZ_MAGIC, LZ_VERSION, LzType } from './lz.ts';
-import { type ImageSize, type PixelSource, pack555, sourceWords } from './pixels.ts';
+import { checkSource, type ImageSize, type PixelSource, pack555, sourceWords } from './pixels.ts';
 
 /** A picture of packed palette indices. */
 export interface IndexedSource extends ImageSize {
@@ -34,8 +35,15 @@ const PLT_FORMAT = [
 export function encodeLz(source: PixelSource, type: LzType): Uint8Array {
   if (type < LzType.RGB16 || type > LzType.A8) throw new ImageError('input', `LZ type ${type} needs a palette image`);
   const { width, height } = source;
-  const words = sourceWords(source);
   const perPixel = [2, 3, 4, 4, 4, 1][type - LzType.RGB16]!;
+  if ((type === LzType.RGB24 || type === LzType.RGB32) && width * height <= KERNEL_MAX_HELD) {
+    const fast = kernel();
+    if (fast !== undefined) {
+      checkSource(source);
+      return fast.write('lz', source, begin(type, width, height, width * perPixel, 0));
+    }
+  }
+  const words = sourceWords(source);
   const out = begin(type, width, height, width * perPixel, words.length * 4 + (words.length >> 4) + 16);
   let at = LZ_HEADER_BYTES;
   const units = new Int32Array(words.length);

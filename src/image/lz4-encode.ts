@@ -4,8 +4,9 @@
  */
 import { BitmapFormat } from './bitmap.ts';
 import { ImageError } from './error.ts';
+import { KERNEL_MAX_HELD, kernel } from './kernel.ts';
 import { LZ4_HEADER_BYTES } from './lz4.ts';
-import { type PixelSource, pack555, sourceWords } from './pixels.ts';
+import { checkSource, type PixelSource, pack555, sourceWords } from './pixels.ts';
 
 const HASH_BITS = 14;
 /** LZ4's own rules: a block ends with five literals or more, and no match begins within its last twelve bytes. */
@@ -18,6 +19,18 @@ const table = new Int32Array(1 << HASH_BITS);
 export function encodeLz4(source: PixelSource, format: BitmapFormat): Uint8Array {
   if (format < BitmapFormat['16BIT'] || format > BitmapFormat.RGBA) {
     throw new ImageError('input', `bitmap format ${format} is not sent as LZ4`);
+  }
+  if (format === BitmapFormat['32BIT'] && source.width * source.height <= KERNEL_MAX_HELD) {
+    const fast = kernel();
+    if (fast !== undefined) {
+      checkSource(source);
+      const header = new Uint8Array(LZ4_HEADER_BYTES + 4);
+      header[0] = 1; // top down
+      header[1] = format;
+      const made = fast.write('lz4', source, header);
+      new DataView(made.buffer).setUint32(LZ4_HEADER_BYTES, made.length - header.length);
+      return made;
+    }
   }
   const words = sourceWords(source);
   let data = new Uint8Array(words.buffer);

@@ -36,6 +36,8 @@ export interface PixelSource {
   readonly data: Uint8Array;
   /** Bytes from one row to the next; width × 4 if absent. */
   readonly stride?: number;
+  /** The fourth byte of every pixel is known to be 0; whoever wants it to be so need not see to it. */
+  readonly isBlank?: boolean;
 }
 
 /** What every decoder lets its caller choose. */

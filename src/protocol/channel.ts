@@ -115,12 +115,20 @@ export function decodeMessage(ch: Channel, sender: Side, number: number, body: U
   }
 }
 
-/** Writes the body of a message. Throws WireError when a value does not fit its field. */
-export function encodeMessage(ch: Channel, sender: Side, event: AnyMessage): { number: number; body: Uint8Array } {
+/**
+ * Writes the body of a message, which has `headroom` free bytes before it in its own memory. Throws WireError when a value does
+ * not fit its field.
+ */
+export function encodeMessage(
+  ch: Channel,
+  sender: Side,
+  event: AnyMessage,
+  headroom = 0,
+): { number: number; body: Uint8Array } {
   const entry = ch.tables[sender].byType.get(event.type);
   if (entry === undefined) throw new WireError('value', 0, `${ch.name} has no ${event.type} from the ${sender}`);
   try {
-    return { number: entry.number, body: encode(entry.codec, event.body) };
+    return { number: entry.number, body: encode(entry.codec, event.body, headroom) };
   } catch (error) {
     throw error instanceof WireError ? error.within(`${ch.name}.${entry.name}`) : error;
   }

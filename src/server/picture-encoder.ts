@@ -72,8 +72,9 @@ const leastPixels = 24;
 /** Smaller ones are not worth a place in the caches, larger ones not the time to look for them. */
 const leastCached = 256;
 const mostCached = 1 << 18;
-/** Of larger ones only some rows are looked at until they come for the second time. */
+/** Of larger ones only so many rows are looked at until they come for the second time. */
 const leastSampled = 4_096;
+const sampledRows = 16;
 
 /** Pixels of a client's GLZ window that are made use of, however many it offers: the server keeps them too. */
 const mostWindow = 1 << 22;
@@ -169,7 +170,7 @@ export class PictureEncoder {
     if (pixels < leastCached || pixels > mostCached) return [copyMessage(area, this.image(screen, area, id, 0))];
     // Most pictures never come again: a few of its rows tell whether this one may have come before. It is kept when all
     // of it has.
-    const apart = pixels < leastSampled ? 1 : 8;
+    const apart = pixels < leastSampled ? 1 : Math.ceil(height / sampledRows);
     const sample = contentKey(screen.words, start, screen.width * apart, width, Math.ceil(height / apart));
     if (!this.images.wants(sample, pixels)) return [copyMessage(area, this.image(screen, area, id, 0))];
     const key = contentKey(screen.words, start, screen.width, width, height);
@@ -230,6 +231,7 @@ export class PictureEncoder {
       height,
       data: screen.pixels.subarray((area.top * screen.width + area.left) * 4),
       stride: screen.width * 4,
+      isBlank: true,
     };
     const once = (make: () => Uint8Array) => {
       const { left, top } = area;
@@ -237,7 +239,7 @@ export class PictureEncoder {
     };
     switch (coding) {
       case 'glz': {
-        this.dictionary ??= new GlzDictionary(this.glzWindow);
+        this.dictionary ??= new GlzDictionary({ ...this.glzWindow, trueColor: true });
         const data = this.dictionary.encode(source, LzType.RGB32);
         if (this.applies(this.tools.options.zlibGlzWanCompression)) {
           const packed = deflateGlz(data);

@@ -299,8 +299,9 @@ export function decode<T>(codec: Codec<T>, body: Uint8Array): T {
   return codec.read(new Reader(body));
 }
 
-export function encode<T>(codec: Codec<T>, value: T): Uint8Array {
-  const w = new Writer();
+/** The bytes of a value. `headroom` bytes before them are the caller's too. */
+export function encode<T>(codec: Codec<T>, value: T, headroom = 0): Uint8Array {
+  const w = new Writer(256, headroom);
   codec.write(w, value);
   return w.finish();
 }

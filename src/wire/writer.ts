@@ -5,19 +5,25 @@
 import { WireError } from '../errors.ts';
 
 export class Writer {
+  /** The body from its first byte on; `headroom` bytes of the same memory lie before it. */
   private buffer: Uint8Array;
   private deferred: { at: number; write: (w: Writer) => void }[] = [];
+  private readonly capacity: number;
+  private readonly headroom: number;
   pos = 0;
 
-  constructor(capacity = 256) {
-    this.buffer = new Uint8Array(capacity);
+  /** `headroom`: bytes to be left free before each body, for whoever puts a header there. */
+  constructor(capacity = 256, headroom = 0) {
+    this.capacity = capacity;
+    this.headroom = headroom;
+    this.buffer = this.room(capacity);
   }
 
   /** Makes room for `size` bytes and returns where they start. */
   reserve(size: number): number {
     const at = this.pos;
     if (at + size > this.buffer.length) {
-      const wider = new Uint8Array(Math.max(this.buffer.length * 2, at + size));
+      const wider = this.room(Math.max(this.buffer.length * 2, at + size));
       wider.set(this.buffer.subarray(0, at));
       this.buffer = wider;
     }
@@ -79,7 +85,7 @@ export class Writer {
     b[at + 3] = value >>> 24;
   }
 
-  /** Appends what pointers point to and returns a copy of the body. */
+  /** Appends what pointers point to and returns the body, in memory that is nobody else's. */
   finish(): Uint8Array {
     for (let i = 0; i < this.deferred.length; i++) {
       const { at, write } = this.deferred[i]!;
@@ -87,9 +93,20 @@ export class Writer {
       write(this);
     }
     this.deferred = [];
-    const body = this.buffer.slice(0, this.pos);
+    const { buffer, pos } = this;
     this.pos = 0;
-    return body;
+    // What is small is copied, and keeps no more memory than it needs; what is large stays where it is.
+    if (pos < buffer.length >> 1) {
+      const body = this.room(pos);
+      body.set(buffer.subarray(0, pos));
+      return body;
+    }
+    this.buffer = this.room(this.capacity);
+    return buffer.subarray(0, pos);
+  }
+
+  private room(size: number): Uint8Array {
+    return new Uint8Array(this.headroom + size).subarray(this.headroom);
   }
 
   private fit(value: number, low: number, high: number): void {

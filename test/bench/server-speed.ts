@@ -21,7 +21,7 @@ const subjects = ['natural', 'screen', 'fills'] as const;
 type Subject = (typeof subjects)[number];
 
 /** Milliseconds before, and of, each measurement. */
-const [warming, measuring] = [700, 1_500];
+const [warming, measuring] = [1_500, 2_000];
 
 interface Figure {
   /** Pictures or fills. */
@@ -83,7 +83,7 @@ async function measure(
   try {
     const eye = await look(drawer.port, coding === 'lz4');
     try {
-      const count = () => (subject === 'fills' ? eye.fills : eye.pixels / (width * height));
+      const count = () => (subject === 'fills' ? eye.fills : eye.wholes);
       const first = count();
       let drawn = 0;
       const [ahead, atOnce] = subject === 'fills' ? [fillsAhead, fillsAhead / 10] : [1, 1];
@@ -195,7 +195,9 @@ async function serve(subject: Subject, imageCompression: Coding): Promise<void> 
     process.on('message', () => {
       const picture = both[turn++ % 2]!;
       // None is what the client keeps already, in whatever bands it is sent.
-      for (let y = 0; y < height; y += 16) picture[y * width * 4] = turn;
+      const words = new Uint32Array(picture.buffer);
+      for (let y = 0; y < height; y += 16) words[y * width] = turn;
+      words[words.length - 1] = turn;
       display.draw(whole, picture);
     });
   }

@@ -54,6 +54,8 @@ export class Watcher {
   pixels = 0;
   fills = 0;
   bytes = 0;
+  /** Pictures of all the screen: drawings that reach its last pixel, which comes last and changes with each. */
+  wholes = 0;
   /** Messages of the display channel, and those that draw by their types: "draw_copy lz_rgb". */
   readonly kinds = new Map<string, number>();
   private readonly onMessage: ((message: AnyMessage) => void) | undefined;
@@ -94,11 +96,15 @@ export class Watcher {
     };
   }
 
+  private size: { readonly width: number; readonly height: number } | undefined;
+
   private count({ type, body }: AnyMessage): void {
+    if (type === 'msg.surface_create') this.size = body;
     const kind = [type.slice(4), body.srcBitmap?.type].filter(Boolean).join(' ');
     this.kinds.set(kind, (this.kinds.get(kind) ?? 0) + 1);
+    const box = body.base?.box;
+    if (box?.right === this.size?.width && box?.bottom === this.size?.height) this.wholes++;
     if (type === 'msg.draw_copy') {
-      const { box } = body.base;
       this.pixels += (box.right - box.left) * (box.bottom - box.top);
     } else if (type === 'msg.draw_fill') this.fills++;
   }

@@ -10,8 +10,8 @@ import { startXvfb, type Xvfb } from '../support/peers/xvfb.ts';
 import { pause, Watcher } from './server-stage.ts';
 
 export interface Eye {
-  /** Of all pictures that have come. */
-  readonly pixels: number;
+  /** Pictures of all the screen: drawings that reach its last pixel, which comes last and changes with each. */
+  readonly wholes: number;
   readonly fills: number;
   readonly bytes: number;
   /** Messages of the display channel, and those that draw by their types: "draw_copy lz_rgb". */
@@ -31,8 +31,8 @@ export async function ourEye(port: number, isLz4: boolean): Promise<Eye> {
     },
   });
   return {
-    get pixels() {
-      return eye.pixels;
+    get wholes() {
+      return eye.wholes;
     },
     get fills() {
       return eye.fills;
@@ -57,7 +57,7 @@ export async function spicyEye(port: number): Promise<Eye> {
   screen ??= startXvfb({ width: 1_100, height: 900 });
   const proxy = new CountingProxy(port);
   const viewer = await startViewer(await screen, { host: '127.0.0.1', spicePort: await proxy.listening });
-  const isDrawn = () => proxy.pixels >= 1024 * 768;
+  const isDrawn = () => proxy.wholes > 0;
   for (let i = 0; i < 100 && !isDrawn(); i++) await pause(100);
   if (!isDrawn()) throw new Error(`spicy shows nothing\n${viewer.process.tail()}`);
   return Object.assign(proxy, {
@@ -76,7 +76,7 @@ export async function stopSpicy(): Promise<void> {
 
 /** Counts the messages of the display channel that pass it, and waits for nobody. */
 class CountingProxy {
-  pixels = 0;
+  wholes = 0;
   fills = 0;
   bytes = 0;
   readonly kinds = new Map<string, number>();
@@ -84,6 +84,7 @@ class CountingProxy {
   readonly listening: Promise<number>;
   private readonly server = createServer((near) => this.join(near));
   private readonly sockets = new Set<Socket>();
+  private size = [0, 0];
   private readonly to: number;
 
   constructor(to: number) {
@@ -130,16 +131,12 @@ class CountingProxy {
     const kind = isCopy && body.length > image + 8 ? (imageTypes[body[image + 8]!] ?? '?') : undefined;
     const word = kind === undefined ? name : `${name} ${kind}`;
     this.kinds.set(word, (this.kinds.get(word) ?? 0) + 1);
-    if (isCopy) {
-      const [top, left, bottom, right] = [4, 8, 12, 16].map((at) => body.readInt32LE(at)) as [
-        number,
-        number,
-        number,
-        number,
-      ];
-      this.pixels += (right - left) * (bottom - top);
-    } else if (name === 'draw_fill') this.fills++;
-    if (name.startsWith('draw_')) this.onDrawn?.();
+    if (name === 'surface_create') this.size = [body.readUInt32LE(4), body.readUInt32LE(8)];
+    if (!name.startsWith('draw_')) return;
+    const [bottom, right] = [body.readInt32LE(12), body.readInt32LE(16)];
+    if (right === this.size[0] && bottom === this.size[1]) this.wholes++;
+    if (name === 'draw_fill') this.fills++;
+    this.onDrawn?.();
   }
 }
 

@@ -57,6 +57,68 @@ describe('the kernel', () => {
     expect([useKernel(true), useKernel(false), useKernel(true)]).toEqual([true, false, true]);
   });
 
+  test('writes the same bytes as the plain loops', () => {
+    const both = (encode: () => Uint8Array) => {
+      const made = [true, false].map((on) => {
+        expect(useKernel(on)).toBe(on);
+        return sha256(encode());
+      });
+      useKernel(true);
+      expect(made[0]).toBe(made[1]);
+    };
+    for (const [width, height] of [
+      [1, 1],
+      [3, 1],
+      [7, 3],
+      [301, 200],
+      [1024, 300],
+      [11, 9_000],
+    ] as const) {
+      const large = largePicture(width + 9, height);
+      // Rows with gaps, and a fourth byte that means nothing.
+      const source = {
+        width,
+        height,
+        data: large.data.map((byte, i) => (i % 4 === 3 ? i : byte)),
+        stride: (width + 9) * 4,
+      };
+      both(() => encodeLz(source, LzType.RGB32));
+      both(() => encodeLz(source, LzType.RGB24));
+      both(() => encodeLz4(source, BitmapFormat['32BIT']));
+      const dictionaries = [true, false].map(
+        () => new GlzDictionary({ pixels: 1 << 20, nextId: 2 ** 32 - 2, trueColor: true }),
+      );
+      for (let i = 0; i < 4; i++) {
+        const turn = {
+          ...source,
+          height: Math.max(1, height - i * 7),
+          data: source.data.subarray(i * 4 * (width + 9)),
+        };
+        if (turn.data.length < turn.height * turn.stride) continue;
+        let at = 0;
+        both(() => dictionaries[at++]!.encode(turn, LzType.RGB32));
+      }
+    }
+  });
+
+  test('holds no more GLZ pictures than the window has room for', () => {
+    const window = new GlzWindow({ pixels: 100_000 });
+    const dictionary = new GlzDictionary({ pixels: 100_000, trueColor: true });
+    const random = numbers(77);
+    const wide = largePicture(400, 400);
+    for (let i = 0; i < 400; i++) {
+      const [width, height] = [1 + random(300), 1 + random(300)];
+      const [x, y] = [random(400 - width), random(400 - height)];
+      const source = { width, height, data: wide.data.subarray((y * 400 + x) * 4), stride: 1600 };
+      const { pixels } = decodeGlz(window, dictionary.encode(source, LzType.RGB32), { width, height });
+      const wanted = new Uint8Array(width * height * 4);
+      for (let row = 0; row < height; row++) {
+        wanted.set(source.data.subarray(row * 1600, row * 1600 + width * 4), row * width * 4);
+      }
+      expect(sha256(pixels.data)).toBe(sha256(wanted));
+    }
+  });
+
   test('pictures larger than its windows come out whole', () => {
     for (const [width, height] of [
       [1201, 1000],

@@ -2,5 +2,7 @@
 // the memory and says where everything lies; nothing here allocates, and nothing here trusts the input.
 export * from './lz';
 export * from './lz4';
+export { lz4Write } from './lz4-write';
+export { clearFourth, glzWrite, lzWrite } from './lz-write';
 export { quicRows, quicScratch, quicStart } from './quic';
 export { quicWriteEnd, quicWriteRows, quicWriteStart } from './quic-write';
