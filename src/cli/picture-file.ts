@@ -7,7 +7,7 @@ import { dirname } from 'node:path';
 import { debounceTime, filter, firstValueFrom, merge, of, race, takeUntil, timer } from 'rxjs';
 import type { Client } from '../client/client.ts';
 import { type Bgrx, encodePng } from '../client/png.ts';
-import type { Screen } from '../client/surface.ts';
+import type { Screen } from '../client/screen.ts';
 import { SumacError, UsageError } from '../errors.ts';
 import { reasonOf } from './target.ts';
 

@@ -3,7 +3,7 @@
  * those that a server sent. It is fed records and looks at nothing else.
  */
 import { Caches } from '../client/caches.ts';
-import { type Keep, Screen } from '../client/surface.ts';
+import { type Keep, Screen } from '../client/screen.ts';
 import { Deframer } from '../engine/deframe.ts';
 import type { JournalRecord, LinkRecord } from '../journal/record.ts';
 import { ValueReader, ValueWriter } from '../journal/value.ts';

@@ -27,8 +27,8 @@ import { type Gap, GapWatch } from './gap.ts';
 import { ClientInput } from './input.ts';
 import { ClientPointer } from './pointer.ts';
 import { type ReconnectOptions, reconnectPolicy } from './reconnect.ts';
+import type { Screen } from './screen.ts';
 import { ClientPlayback, ClientRecord, SoundCodec } from './sound.ts';
-import type { Screen } from './surface.ts';
 import { encryptTicket } from './ticket.ts';
 
 export interface ClientOptions extends DisplayOptions {

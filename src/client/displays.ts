@@ -11,8 +11,8 @@ import type { JpegCodec } from '../image/jpeg.ts';
 import { ImageCompression, VideoCodecType } from '../protocol/constants.ts';
 import { type Caps, caps, channelName, DisplayCap, hasCap } from '../protocol/index.ts';
 import { Caches } from './caches.ts';
+import { type ChannelSerials, Screen } from './screen.ts';
 import type { FrameDecoder } from './streams.ts';
-import { type ChannelSerials, Screen } from './surface.ts';
 
 /** How pictures may be asked for (spec §2.4, PREFERRED_COMPRESSION). */
 export const preferredCompressions = ['auto_glz', 'auto_lz', 'quic', 'glz', 'lz', 'lz4', 'off'] as const;

@@ -4,7 +4,7 @@
  * and then to send films as MJPEG; whatever was sent must leave the desktop's last picture, to the pixel.
  */
 import { Caches } from '../../src/client/caches.ts';
-import { Screen } from '../../src/client/surface.ts';
+import { Screen } from '../../src/client/screen.ts';
 import { loadJpeg } from '../../src/image/jpeg.ts';
 import { type AnyMessage, decodeMessage, encodeMessage } from '../../src/protocol/channel.ts';
 import { SurfaceFmt } from '../../src/protocol/constants.ts';

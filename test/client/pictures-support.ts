@@ -1,5 +1,5 @@
 /** Short ways to write display messages and to look at what came of them, for the tests beside this file. */
-import { Screen } from '../../src/client/surface.ts';
+import { Screen } from '../../src/client/screen.ts';
 import { SurfaceFmt } from '../../src/protocol/constants.ts';
 
 export const rect = (left: number, top: number, right: number, bottom: number) => ({ top, left, bottom, right });

@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { crc32 } from '../../src/client/png.ts';
-import { Screen } from '../../src/client/surface.ts';
+import { Screen } from '../../src/client/screen.ts';
 import { DisplayChannel, decodeMessage, encodeMessage, SurfaceFmt } from '../../src/protocol/index.ts';
 import { plans, script, surfaces } from './script.ts';
 

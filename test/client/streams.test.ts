@@ -1,8 +1,8 @@
 /** Videos: frames on surfaces, in their clip and at their time, and what is reported of them. */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { Caches } from '../../src/client/caches.ts';
+import type { Screen } from '../../src/client/screen.ts';
 import type { MediaClock, StreamReport } from '../../src/client/streams.ts';
-import type { Screen } from '../../src/client/surface.ts';
 import { type JpegCodec, loadJpeg } from '../../src/image/jpeg.ts';
 import { VideoCodecType } from '../../src/protocol/constants.ts';
 import { all, fill, rect, rects, screenOf, seen } from './pictures-support.ts';

@@ -1,7 +1,7 @@
 /** Order and waiting: pictures that come late, from other displays or from a library that is still loading. */
 import { describe, expect, it } from 'vitest';
 import { Caches } from '../../src/client/caches.ts';
-import type { Screen } from '../../src/client/surface.ts';
+import type { Screen } from '../../src/client/screen.ts';
 import { GlzDictionary } from '../../src/image/glz-encode.ts';
 import { type JpegCodec, loadJpeg } from '../../src/image/jpeg.ts';
 import { LzType } from '../../src/image/lz.ts';

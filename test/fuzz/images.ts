@@ -1,7 +1,7 @@
 /** Every decoder of pictures, fed with the golden vectors after they were spoiled. */
 import { existsSync, readFileSync } from 'node:fs';
 import { Caches } from '../../src/client/caches.ts';
-import { Screen } from '../../src/client/surface.ts';
+import { Screen } from '../../src/client/screen.ts';
 import { SumacError } from '../../src/errors.ts';
 import { decodeBitmap } from '../../src/image/bitmap.ts';
 import { decodeGlz } from '../../src/image/glz.ts';

@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { afterEach, expect, it } from 'vitest';
 import { Caches } from '../../src/client/caches.ts';
-import { Screen } from '../../src/client/surface.ts';
+import { Screen } from '../../src/client/screen.ts';
 import { connect } from '../../src/connect.ts';
 import { readMigrateData, writeMigrateData } from '../../src/protocol/migrate-data.ts';
 import { first } from '../support/network.ts';

@@ -12,7 +12,7 @@ import { promisify } from 'node:util';
 import { afterEach, expect, test } from 'vitest';
 import type { Client, ClientEvent } from '../../src/client/client.ts';
 import type { PreferredCompression } from '../../src/client/displays.ts';
-import type { Picture as Shown } from '../../src/client/surface.ts';
+import type { Picture as Shown } from '../../src/client/surfaces.ts';
 import { connect } from '../../src/connect.ts';
 import { first } from '../support/network.ts';
 import type { Picture } from '../support/peers/boot-sector.ts';

@@ -3,7 +3,7 @@
  * as the test lets it, and counts what was sent.
  */
 import { Subject } from 'rxjs';
-import { Screen, type ScreenOptions } from '../../src/client/surface.ts';
+import { Screen, type ScreenOptions } from '../../src/client/screen.ts';
 import type { ChannelHost, ChannelState } from '../../src/engine/channel-host.ts';
 import { type Caps, caps, DisplayCap } from '../../src/protocol/capabilities.ts';
 import { type AnyMessage, decodeMessage, encodeMessage } from '../../src/protocol/channel.ts';

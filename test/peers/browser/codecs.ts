@@ -1,6 +1,6 @@
 /** What the codec test runs within the page: every picture codec there and back, JPEG, Opus, and videos of the browser's own. */
 import { loadOpus } from '../../../src/audio/opus.ts';
-import { Screen } from '../../../src/client/surface.ts';
+import { Screen } from '../../../src/client/screen.ts';
 import { webVideoDecoders } from '../../../src/client/web-video.ts';
 import { BitmapFormat } from '../../../src/image/bitmap.ts';
 import { decodeGlz } from '../../../src/image/glz.ts';

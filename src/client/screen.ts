@@ -1,11 +1,10 @@
 /**
- * The picture of one display channel: takes its messages in order and keeps surfaces, streams and monitors. Pure: no socket,
- * no clock of its own. INVARIANT: nothing that a server sends makes it throw; what cannot be drawn is counted by its reason.
- * INVARIANT: messages take effect in the order in which they came, even where one has to wait for a picture.
+ * The picture of one display channel: takes its messages in order, draws on surfaces, and keeps streams and monitors. Pure:
+ * no socket, no clock of its own. INVARIANT: nothing that a server sends makes it throw; what cannot be drawn is counted by
+ * its reason. INVARIANT: messages take effect in the order in which they came, even where one has to wait for a picture.
  */
 import { type Observable, Subject } from 'rxjs';
 import { ImageError } from '../image/error.ts';
-import { MAX_PIXELS } from '../image/pixels.ts';
 import type { AnyMessage } from '../protocol/channel.ts';
 import { ResourceType, SurfaceFlags, SurfaceFmt } from '../protocol/constants.ts';
 import type { Head } from '../protocol/display.ts';
@@ -17,18 +16,13 @@ import type { DisplayBody } from './display-body.ts';
 import { commands } from './draw.ts';
 import { drawFrame } from './draw-blend.ts';
 import { isLater, type Later, PictureDecoder } from './pictures.ts';
-import type { Bgrx } from './png.ts';
-import { convert, createRaster, type Format, type Raster } from './raster.ts';
+import type { Format, Raster } from './raster.ts';
 import { extents, type Region } from './region.ts';
 import { type FrameDecoder, type MediaClock, type StreamReport, Streams } from './streams.ts';
+import { nowhere, type Picture, pictureOf, type Surface, Surfaces, type SurfacesState } from './surfaces.ts';
 
 /** What a hand-over leaves of the picture (spec §3f): switch-host, semi-seamless, seamless. */
 export type Keep = 'nothing' | 'primary' | 'everything';
-
-/** A picture of the screen: live bytes of a 32-bit surface, a copy of any other. `format` is a `SurfaceFmt`. */
-export interface Picture extends Bgrx {
-  readonly format: number;
-}
 
 export interface ChannelSerials {
   type: number;
@@ -54,23 +48,12 @@ export interface ScreenOptions {
 }
 
 /** All that a display shows and keeps, but for the caches that it shares. */
-export interface ScreenState {
-  readonly surfaces: readonly Surface[];
-  /** The id of the primary surface. */
-  readonly main: number | undefined;
-  readonly ghost: Surface | undefined;
-  readonly marked: boolean;
+export interface ScreenState extends SurfacesState {
   readonly monitors: readonly Head[];
   readonly maxMonitors: number;
   readonly palettes: readonly Palette[];
   readonly streams: readonly DisplayBody<'stream_create'>[];
   readonly undrawn: readonly (readonly [string, number])[];
-}
-
-export interface Surface {
-  readonly id: number;
-  readonly format: number;
-  readonly raster: Raster;
 }
 
 /** A command whose pictures are being gathered. */
@@ -81,17 +64,6 @@ interface Job {
   /** What was got of each image, in their order: a picture, or why there is none. */
   readonly got: (Raster | Error)[];
 }
-
-const formats: Readonly<Record<number, Format>> = {
-  [SurfaceFmt['1_a']]: 'a1',
-  [SurfaceFmt['8_a']]: 'a8',
-  [SurfaceFmt['16_555']]: 'x555',
-  [SurfaceFmt['16_565']]: 'r565',
-  [SurfaceFmt['32_xrgb']]: 'x888',
-  [SurfaceFmt['32_argb']]: 'a888',
-};
-
-const mostSurfaces = 4096;
 
 /** The displays of a session, and those that wait for a picture which another must bring: when all do, none ever will. */
 interface Crowd {
@@ -125,8 +97,6 @@ export class Screen {
   readonly undrawn = new Map<string, number>();
   /** Drawing commands and frames that were drawn. */
   drawn = 0;
-  /** Whether the server said that the primary surface may be shown. */
-  marked = false;
   monitors: readonly Head[] = [];
   /** How many monitors the guest may have. */
   maxMonitors = 1;
@@ -137,19 +107,15 @@ export class Screen {
   private readonly changes = new Subject<Rect>();
   private readonly decoder: PictureDecoder;
   private readonly streams: Streams;
-  private readonly surfaces = new Map<number, Surface>();
+  private readonly surfaces: Surfaces;
   private readonly crowd: Crowd;
-  private main: Surface | undefined;
-  /** The last picture that was shown, until the next one is. */
-  private ghost: Surface | undefined;
-  private held = 0;
-
   private readonly backlog: Backlog;
   private closed = false;
 
   constructor(options: ScreenOptions = {}) {
     this.options = options;
     this.dirty = this.changes.asObservable();
+    this.surfaces = new Surfaces(options.surfacePixels);
     const caches = options.caches ?? new Caches();
     this.caches = caches;
     this.crowd = crowds.get(caches) ?? { screens: 0, waiting: new Set() };
@@ -184,9 +150,14 @@ export class Screen {
     return this.backlog.settled();
   }
 
+  /** Whether the server said that the primary surface may be shown. */
+  get marked(): boolean {
+    return this.surfaces.marked;
+  }
+
   /** The primary surface. */
   primary(): Picture | undefined {
-    return this.main && pictureOf(this.main);
+    return this.surfaces.primary && pictureOf(this.surfaces.primary);
   }
 
   /**
@@ -194,8 +165,7 @@ export class Screen {
    * hand-over does not go black.
    */
   shown(): Picture | undefined {
-    const surface = this.marked || this.ghost === undefined ? this.main : this.ghost;
-    return surface && pictureOf(surface);
+    return this.surfaces.shown && pictureOf(this.surfaces.shown);
   }
 
   /** Any surface. */
@@ -211,13 +181,13 @@ export class Screen {
 
   /** The ids of the surfaces that there are. */
   surfaceIds(): number[] {
-    return [...this.surfaces.keys()];
+    return this.surfaces.ids;
   }
 
   /** What it shows and keeps when nothing waits, to be kept and put into another one; not to be changed. */
   state(): ScreenState {
     return {
-      ...{ surfaces: [...this.surfaces.values()], main: this.main?.id, ghost: this.ghost, marked: this.marked },
+      ...this.surfaces.state(),
       ...{ monitors: this.monitors, maxMonitors: this.maxMonitors, undrawn: [...this.undrawn] },
       ...{ palettes: this.palettes.state(), streams: this.streams.state() },
     };
@@ -226,12 +196,10 @@ export class Screen {
   /** Becomes what another one was. The rasters are its own from then on. */
   restore(state: ScreenState): void {
     this.reset('nothing');
-    for (const surface of state.surfaces) this.add(surface, surface.id === state.main);
+    this.surfaces.restore(state);
     for (const palette of state.palettes) this.palettes.put(palette);
     for (const stream of state.streams) this.streams.create(stream);
     for (const [what, times] of state.undrawn) this.undrawn.set(what, times);
-    this.ghost = state.ghost;
-    this.marked = state.marked;
     this.monitors = state.monitors;
     this.maxMonitors = state.maxMonitors;
   }
@@ -246,11 +214,10 @@ export class Screen {
     this.streams.destroyAll();
     this.palettes.clear();
     if (keeping === 'primary') {
-      for (const id of [...this.surfaces.keys()]) if (id !== this.main?.id) this.remove(id);
+      this.surfaces.dropAllButPrimary();
       return;
     }
-    if (this.main !== undefined) this.leaveGhost(this.main);
-    for (const id of [...this.surfaces.keys()]) this.remove(id);
+    this.surfaces.drop();
     this.monitors = [];
     this.maxMonitors = 1;
   }
@@ -259,7 +226,7 @@ export class Screen {
   close(): void {
     if (this.closed) return;
     this.reset('nothing');
-    this.ghost = undefined;
+    this.surfaces.exorcise();
     this.closed = true;
     this.crowd.screens--;
     if (this.crowd.waiting.size >= this.crowd.screens)
@@ -282,26 +249,19 @@ export class Screen {
   private readonly handlers: Readonly<Record<string, (body: any) => void>> = {
     mode: ({ xRes: width, yRes: height, bits }) => {
       const format = bits === 32 ? SurfaceFmt['32_xrgb'] : SurfaceFmt['16_555'];
-      this.create({ surfaceId: 0, width, height, format, flags: SurfaceFlags.primary });
+      this.surfaces.create({ surfaceId: 0, width, height, format, flags: SurfaceFlags.primary });
     },
     mark: () => {
-      if (this.main === undefined) throw new Undrawable('no primary surface');
-      this.marked = true;
-      this.ghost = undefined;
-      this.changed(this.main, [0, 0, this.main.raster.width, this.main.raster.height]);
+      const surface = this.surfaces.mark();
+      this.changed(surface, [0, 0, surface.raster.width, surface.raster.height]);
     },
     reset: () => {
-      this.main?.raster.px.fill(0);
+      this.surfaces.primary?.raster.px.fill(0);
       this.palettes.clear();
-      this.marked = false;
+      this.surfaces.marked = false;
     },
-    surface_create: (body) => this.create(body),
-    surface_destroy: ({ surfaceId }) => {
-      const surface = this.surfaces.get(surfaceId);
-      if (surface === undefined) return;
-      if (surface === this.main) this.leaveGhost(surface);
-      this.remove(surfaceId);
-    },
+    surface_create: (body) => this.surfaces.create(body),
+    surface_destroy: ({ surfaceId }) => this.surfaces.destroy(surfaceId),
     inval_list: ({ resources }) => {
       for (const { type, id } of resources) if (type === ResourceType.pixmap) this.caches.images.drop(id);
     },
@@ -419,11 +379,11 @@ export class Screen {
   }
 
   private changed(surface: Surface, region: Region): void {
-    if (surface !== this.main) return;
+    if (surface !== this.surfaces.primary) return;
     const rect = extents(region);
     if (rect === undefined) return;
     const { width, height } = surface.raster;
-    if (rect.left === 0 && rect.top === 0 && rect.right === width && rect.bottom === height) this.ghost = undefined;
+    if (rect.left === 0 && rect.top === 0 && rect.right === width && rect.bottom === height) this.surfaces.exorcise();
     this.changes.next(rect);
   }
 
@@ -436,62 +396,4 @@ export class Screen {
     const key = `${name}: ${reason}`;
     this.undrawn.set(key, (this.undrawn.get(key) ?? 0) + 1);
   }
-
-  // ---- surfaces ----------------------------------------------------------------------------------------------------
-
-  private create(body: { surfaceId: number; width: number; height: number; format: number; flags: number }): void {
-    const { surfaceId: id, width, height, format } = body;
-    const kind = formats[format];
-    const isPrimary = (body.flags & SurfaceFlags.primary) !== 0;
-    if (kind === undefined) throw new Undrawable('an unknown surface format');
-    const old = this.main;
-    if (isPrimary && old !== undefined && old.raster.width === width && old.raster.height === height) {
-      // The pixels stay until they are drawn over: a client that was handed over goes on showing them.
-      const raster = convert(old.raster, kind);
-      this.remove(old.id);
-      this.add({ id, format, raster }, true);
-      return;
-    }
-    if (isPrimary && old !== undefined) {
-      this.leaveGhost(old);
-      this.remove(old.id);
-    }
-    this.remove(id);
-    const pixels = width * height;
-    const most = this.options.surfacePixels ?? MAX_PIXELS * 2;
-    if (pixels < 1 || pixels > MAX_PIXELS || this.held + pixels > most || this.surfaces.size >= mostSurfaces) {
-      throw new Undrawable('a surface too large, or too many');
-    }
-    this.add({ id, format, raster: createRaster(kind, width, height) }, isPrimary);
-  }
-
-  private add(surface: Surface, isPrimary: boolean): void {
-    this.surfaces.set(surface.id, surface);
-    this.held += surface.raster.px.length;
-    if (isPrimary) this.main = surface;
-  }
-
-  private remove(id: number): void {
-    const surface = this.surfaces.get(id);
-    if (surface === undefined) return;
-    this.surfaces.delete(id);
-    this.held -= surface.raster.px.length;
-    if (surface === this.main) this.main = undefined;
-  }
-
-  /** Keeps the primary surface's picture to be shown until the next one is there. */
-  private leaveGhost(surface: Surface): void {
-    if (this.marked) this.ghost = surface;
-    this.marked = false;
-  }
-}
-
-/** Stands in for a surface that there is not: pictures for it are decoded, nothing is drawn. */
-const nowhere: Surface = { id: -1, format: SurfaceFmt['32_xrgb'], raster: createRaster('x888', 0, 0) };
-
-function pictureOf({ format, raster }: Surface): Picture {
-  const { width, height } = raster;
-  const words = convert(raster, raster.format === 'a888' ? 'a888' : 'x888').px as Uint32Array;
-  const data = new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
-  return { width, height, stride: width * 4, format, data };
 }
