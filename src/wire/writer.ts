@@ -32,30 +32,30 @@ export class Writer {
   }
 
   u8(value: number): void {
-    this.fit(value, 0, 0xff);
+    this.mustFit(value, 0, 0xff);
     const at = this.reserve(1);
     this.buffer[at] = value;
   }
 
   u16(value: number): void {
-    this.fit(value, 0, 0xffff);
+    this.mustFit(value, 0, 0xffff);
     const at = this.reserve(2);
     this.buffer[at] = value;
     this.buffer[at + 1] = value >>> 8;
   }
 
   u32(value: number): void {
-    this.fit(value, 0, 0xffffffff);
+    this.mustFit(value, 0, 0xffffffff);
     this.patch(this.reserve(4), value);
   }
 
   i16(value: number): void {
-    this.fit(value, -0x8000, 0x7fff);
+    this.mustFit(value, -0x8000, 0x7fff);
     this.u16(value & 0xffff);
   }
 
   i32(value: number): void {
-    this.fit(value, -0x80000000, 0x7fffffff);
+    this.mustFit(value, -0x80000000, 0x7fffffff);
     this.patch(this.reserve(4), value);
   }
 
@@ -109,7 +109,7 @@ export class Writer {
     return new Uint8Array(this.headroom + size).subarray(this.headroom);
   }
 
-  private fit(value: number, low: number, high: number): void {
+  private mustFit(value: number, low: number, high: number): void {
     if (!(value >= low && value <= high) || !Number.isInteger(value)) {
       throw new WireError('range', this.pos, `${value} is not between ${low} and ${high}`);
     }
