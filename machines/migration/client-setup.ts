@@ -217,6 +217,9 @@ export const migrationClientSetup = setup({
     'target may be asked for seamless': ({ context }) =>
       context.scheme === 'seamless' &&
       hasCap(context.links[mainAddress]?.agreed?.channelCaps ?? [], MainCap.seamlessMigrate),
+    'target knows no early link': ({ context }) =>
+      context.scheme === 'early-link' &&
+      !hasCap(context.links[mainAddress]?.agreed?.channelCaps ?? [], MainCap.earlyLink),
     'it may be linked again': ({ context }) => context.relinks < (context.mostRelinks ?? 6),
     'the source has said the end': ({ context }) => context.ended,
     'main is lost after the end': ({ context, event }) =>

@@ -28,7 +28,7 @@ const unequal = {
  * From a target that is known to one that is linked: main first, which makes room for the others there. What follows when it
  * cannot take the client over seamlessly is given.
  */
-const linkingSteps = <Lacking, Declined>(lacking: Lacking, declined: Declined) =>
+const linkingSteps = <Early, Lacking, Declined>(early: Early, lacking: Lacking, declined: Declined) =>
   ({
     'linking main': {
       entry: 'link main',
@@ -37,6 +37,7 @@ const linkingSteps = <Lacking, Declined>(lacking: Lacking, declined: Declined) =
     'main is linked': {
       always: [
         { guard: 'target may be asked for seamless', target: 'linking seamlessly' },
+        early,
         lacking,
         { target: 'linking' },
       ],
@@ -146,6 +147,12 @@ export const migrationClient = migrationClientSetup.createMachine({
           },
         },
         ...linkingSteps(
+          /** It would never notice that the client has come. */
+          {
+            guard: 'target knows no early link',
+            target: '#migration/client.refused',
+            actions: { type: 'remember the reason', params: { reason: 'the target knows no early link' } },
+          } as const,
           { guard: 'scheme is seamless', target: 'linking', actions: 'settle for semi-seamless' } as const,
           { target: 'answered', actions: 'settle for semi-seamless' } as const,
         ),
@@ -220,7 +227,11 @@ export const migrationClient = migrationClientSetup.createMachine({
               },
             ],
           },
-          states: linkingSteps({ ...unequal, guard: 'scheme is seamless' } as const, unequal),
+          states: linkingSteps(
+            { ...unequal, guard: 'target knows no early link' } as const,
+            { ...unequal, guard: 'scheme is seamless' } as const,
+            unequal,
+          ),
         },
       },
     },

@@ -309,8 +309,9 @@ export const sessionClientSetup = setup({
       destination: params.destination,
     })),
     'look there first': assign((_, { target, resolved }: Lost) => ({ otherwise: { destination: target, resolved } })),
+    /** What the first place has said before its greeting is of no account at the other. */
     'look at the other place': enqueueActions(({ context, enqueue, self }) => {
-      enqueue.assign({ destination: context.otherwise!.destination, otherwise: null, up: [] });
+      enqueue.assign({ destination: context.otherwise!.destination, otherwise: null, up: [], heard: [] });
       for (const child of Object.keys(self.getSnapshot().children)) enqueue.stopChild(child);
     }),
     'forget the source': assign({ left: null, otherwise: null }),

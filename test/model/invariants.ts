@@ -184,6 +184,9 @@ export const always: readonly Always[] = [
 
 // --------------------------------------------------------------------------------------------- where nothing happens
 
+/** It had more than one thing to bear: beside a fault another one, or somebody who took longer than anybody waits. */
+const beset = ({ facts }: World): boolean => facts.rushed > 0 || facts.faults.length > 1;
+
 /** Why it may be that the client has closed; each needs a fault that took away what it lived on. */
 function closedWithReason(world: World, { returns = false }: Scenario): boolean {
   const { facts } = world;
@@ -195,19 +198,26 @@ function closedWithReason(world: World, { returns = false }: Scenario): boolean 
     facts.gaveUp ||
     // Whoever says nothing for so long is taken for one who says no.
     facts.letDown ||
-    // Nobody had told it where the guest was going.
-    (befell(world, 'source ends') && facts.followed === 0) ||
+    // Nobody had told it where the guest was going, or it could not be linked there and was not told where to go afresh.
+    (befell(world, 'source ends') && (facts.followed === 0 || beset(world))) ||
+    // The program says that there is no way to where the source sends its client (spec §3a).
+    befell(world, 'no destination client') ||
     // Spec §5.7: main lost is the end of the session; §2.2: a server that cannot say how the guest is ends it.
     befell(world, 'no facts main:0', 'bad data main:0') ||
     // A client that may return looks for its server where its connections were only cut.
     (!returns && befell(world, 'cut main:0', 'host cut')) ||
     (facts.guest !== 'source' && facts.silent.includes(facts.guest)) ||
-    (facts.guest !== 'source' && befell(world, 'expired early'))
+    // A client that was linked in time, and has to begin afresh because something else was slow or broke.
+    (facts.guest !== 'source' && befell(world, beset(world) ? 'expired' : 'expired early'))
   );
 }
 
-/** The client may be where the guest is not: where it is, or where the guest is, nobody says a word any more. */
-const astrayWithReason = (world: World): boolean => world.facts.silent.length > 0;
+/**
+ * The client may be where the guest is not: where it is, or where the guest is, nobody says a word any more; or it was cut off
+ * and its server, when it came back to that, let it wait for so long that it went on to the only other place it knows.
+ */
+const astrayWithReason = (world: World): boolean =>
+  world.facts.silent.length > 0 || (beset(world) && befell(world, 'cut main:0', 'host cut'));
 
 const rests: Readonly<Record<string, (actor: Actor, world: World) => boolean>> = {
   'session/client': (actor) => value(actor).up?.staying === 'settled',
@@ -370,7 +380,9 @@ export const inTheEnd: readonly InTheEnd[] = [
       if (!smooth(world) || moves !== '+' || scenario.cold || client(world) === undefined) return undefined;
       const best = bestScheme(scenario);
       if (schemes.at(-1) !== best) return `it came down to ${schemes.at(-1)}, not ${best}`;
-      return fellBack ? `the client fell back from ${best}` : undefined;
+      // What the target cannot do is found out only when it is linked, and the source of an early link hears of nothing.
+      const early = best === 'early-link' && scenario.schemes?.target?.includes('early-link') === false;
+      return fellBack !== early ? `the client ${early ? 'did not fall' : 'fell'} back from ${best}` : undefined;
     },
   },
   {

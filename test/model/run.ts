@@ -174,7 +174,12 @@ export class Run {
     const mailbox = [event];
     this.mailboxes.set(path, mailbox);
     this.work(path, mailbox);
-    this.mailboxes.delete(path);
+    this.leave(path, mailbox);
+  }
+
+  /** An actor that has ended may have a successor of its name by now. */
+  private leave(path: string, mailbox: Letter[]): void {
+    if (this.mailboxes.get(path) === mailbox) this.mailboxes.delete(path);
   }
 
   private work(path: string, mailbox: Letter[]): void {
@@ -208,6 +213,7 @@ export class Run {
     if (!this.actors.has(path)) return true;
     if (state.status === 'done') {
       this.remove(path);
+      this.mailboxes.delete(path);
       if (path.includes('/')) this.deliver(parentOf(path), doneBy(idOf(path), state));
       else this.deeds.push({ do: 'end' });
       return true;
@@ -233,7 +239,7 @@ export class Run {
     this.mailboxes.set(path, mailbox);
     this.carryOut(path, doings);
     if (!this.rest(path, state)) this.work(path, mailbox);
-    this.mailboxes.delete(path);
+    this.leave(path, mailbox);
   }
 
   private stop(path: string): void {

@@ -17,7 +17,7 @@ const from = { host: 'here', port: 5900 };
 const to = { host: 'there', port: 5900, tlsPort: undefined, certSubject: '' };
 const channels = ['main:0', 'display:0', 'inputs:0'];
 const others = ['display:0', 'inputs:0'];
-const able = caps(MainCap.semiSeamlessMigrate, MainCap.seamlessMigrate);
+const able = caps(MainCap.semiSeamlessMigrate, MainCap.seamlessMigrate, MainCap.earlyLink);
 const input = (scheme: MigrationClientInput['scheme']): MigrationClientInput => ({
   attempt: 4,
   scheme,
@@ -278,6 +278,17 @@ describe('a target that cannot be linked', () => {
       ...stays,
       does: [report('cancelled', 'early-link', { reason: 'main:0: refused' }), ...links('main:0')],
     });
+  });
+
+  // Spec §3b: such a target waits for a word that nobody says in this scheme.
+  test('is one that knows no early link, if that is the scheme', () => {
+    const plain = caps(MainCap.semiSeamlessMigrate, MainCap.seamlessMigrate);
+    const refused = resolved('early-link').when(up('main:0', plain));
+    refused.expect({ in: 'target lost', does: [failing('the target knows no early link', 'early-link')], waits: [] });
+    refused.when(left('main:0', false)).expect({ ...afresh(), does: links('main:0') });
+    resolved('semi-seamless')
+      .when(up('main:0', plain))
+      .expect({ in: { preparing: 'linking' }, does: others.map(linking) });
   });
 
   // Main hears first if the guest has gone elsewhere meanwhile; another channel may be let go before that.
@@ -689,6 +700,10 @@ describe('a target that is lost after it was linked', () => {
     trying
       .when(upAgain('main:0', 1, caps(MainCap.semiSeamlessMigrate)))
       .expect({ in: 'target lost', does: [report('failed', 'seamless', { reason })] });
+    linkedBy['early-link']
+      .after(lost('inputs:0'), elapsed('relink delay'))
+      .when(upAgain('main:0', 1, caps(MainCap.semiSeamlessMigrate)))
+      .expect({ in: 'target lost', does: [report('failed', 'early-link', { reason })] });
     trying
       .after(upAgain('main:0', 1))
       .when({ type: 'handshake.lost' })

@@ -583,6 +583,12 @@ describe('a hand-over ends', () => {
     for (const nothing of [down('main:0'), elapsed('init deadline')]) {
       linked.when(nothing).expect({ ...there2, does: [ends('main:0'), ...there2.does], waits: [] });
     }
+    for (const nothing of [down('main:0'), elapsed('init deadline')]) {
+      linked
+        .after(begin)
+        .when(nothing)
+        .expect({ ...there2, does: [ends('main:0'), ...there2.does], context: { heard: [] } });
+    }
     const unresolved = following.after(done('migration', lost(false)));
     unresolved.when(linkFailed('main:0', 4)).expect({
       in: { 'switching host': 'resolving' },
