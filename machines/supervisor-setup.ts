@@ -258,6 +258,10 @@ export const supervisorSetup = setup({
       enqueue.assign({ undeparted: [...without(context.undeparted, session), session] });
       enqueue.sendTo(session, { type: 'migration.end', completed: true, destination: context.destination! });
     }),
+    /** The session that has begun last: a client that is on its way here can be sent on only while somebody is here to do that. */
+    'wait for it too': assign(({ context }) => ({
+      undeparted: [...context.undeparted, context.sessions.at(-1)!.session],
+    })),
     'wait for the guest a little': enqueueActions(({ context, event, enqueue }) => {
       const { session } = event as Extract<SessionReport, { type: 'session.arrived' }>;
       enqueue.assign({ undeparted: [...without(context.undeparted, session), session] });

@@ -10,7 +10,10 @@ export * from './supervisor-setup.ts';
 
 /** Clients that come late are sent after the guest; so are those who followed it here when it had gone on already. */
 const stragglers = {
-  'link.up': { guard: 'it looks for the guest', actions: 'send it after the guest' },
+  'link.up': [
+    { guard: 'it looks for the guest', actions: 'send it after the guest' },
+    { guard: 'it begins a session', actions: 'wait for it too' },
+  ],
   'session.arrived': { actions: 'wait for the guest a little' },
   'session.astray': { guard: 'it is still there', actions: 'send it after the guest' },
 } as const;

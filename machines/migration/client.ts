@@ -283,7 +283,14 @@ export const migrationClient = migrationClientSetup.createMachine({
           { actions: 'forget a channel' },
         ],
       },
-      after: { 'switch deadline': [{ guard: 'main has switched', target: 'switched' }, { target: 'begun afresh' }] },
+      /** As long as main has not heard that it may go, it is not known where to: the source knows, if it can be asked. */
+      after: {
+        'switch deadline': [
+          { guard: 'main has switched', target: 'switched' },
+          { guard: 'main has left', target: 'begun afresh' },
+          { target: 'source lost' },
+        ],
+      },
     },
     switched: {
       type: 'final',

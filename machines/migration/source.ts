@@ -87,6 +87,7 @@ export const migrationSource = setup({
     ),
   },
   guards: {
+    'an answer is owed': ({ context }) => context.answersOwed > 0,
     'an earlier answer is owed': ({ context }) => context.answersOwed > 1,
     'guest has moved': ({ event }) => event.type === 'migration.end' && event.completed,
     'guest has gone': ({ context }) => context.gone,
@@ -152,7 +153,12 @@ export const migrationSource = setup({
     'not linked': {
       entry: 'tell that it is not linked',
       on: {
-        'migration.end': [{ guard: 'guest has moved', target: 'sending away' }, { target: 'stayed' }],
+        /** A client that has not answered yet is still linking: it is to stop, and to answer that before it hears of another move. */
+        'migration.end': [
+          { guard: 'guest has moved', target: 'sending away' },
+          { guard: 'an answer is owed', target: 'stayed', actions: 'say that the move is cancelled' },
+          { target: 'stayed' },
+        ],
         'msgc.migrate_connected': { actions: ['count the answer', 'say that the move is cancelled'] },
         'msgc.migrate_connected_seamless': { actions: ['count the answer', 'say that the move is cancelled'] },
         'msgc.migrate_connect_error': { actions: 'count the answer' },

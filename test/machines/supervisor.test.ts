@@ -470,6 +470,25 @@ describe('a server whose guest is away', () => {
       .expect({ in: { move: 'guest is away' }, does: [haveLeft()] });
   });
 
+  // Spec §4: whoever is told that all have left may end this program, and the client would have nobody to send it on.
+  test('waits for a client that is just following the guest here, while the others are leaving', () => {
+    const leaving = one.after(connect(), end(true), accepted('link:5'), asks('link:5', 'main:0', 77));
+    const both = leaving.when(up('link:5', 'main:0'));
+    both.expect({
+      in: { move: 'letting clients go' },
+      does: [
+        begins('session:2', { input: { ...sessionInput('session:2', 77, 'link:5'), arriving: true } }),
+        sessionNews('session:2', 'up', 77),
+      ],
+      context: { undeparted: ['session:1', 'session:2'] },
+    });
+    both.when(departed('session:1')).expect({ in: { move: 'letting clients go' } });
+    both.when(departed('session:1'), over('session:2')).expect({
+      in: { move: 'guest is away' },
+      does: [sessionNews('session:2', 'over', 77, 'the peer hung up'), haveLeft()],
+    });
+  });
+
   // Two moves in a row, and a client that had not even linked when the second one was over.
   test('sends a client after it that has followed the guest here too late, unless the guest is back', () => {
     const arrival: SupervisorEvent = { type: 'session.arrived', session: 'session:2', scheme: 'seamless' };

@@ -22,7 +22,10 @@ export interface Explored {
   readonly scenario: string;
   readonly worlds: number;
   readonly moves: number;
+  /** Steps to the world that is farthest. */
   readonly depth: number;
+  /** Every run of so many steps was looked at. */
+  readonly whole: number;
   /** Worlds in which nothing can happen any more. */
   readonly rests: number;
   readonly milliseconds: number;
@@ -120,6 +123,7 @@ export function explore(scenario: Scenario, charts: Charts, limits: Limits = {})
   let moved = 0;
   let rests = 0;
   let depth = 0;
+  let whole = 0;
   let complete = true;
 
   const wayTo = (number: number, last?: number): number[] => {
@@ -178,6 +182,7 @@ export function explore(scenario: Scenario, charts: Charts, limits: Limits = {})
       }
     }
     frontier = next;
+    whole++;
     if (next.length > 0) depth++;
   }
 
@@ -197,6 +202,7 @@ export function explore(scenario: Scenario, charts: Charts, limits: Limits = {})
     worlds: parents.length,
     moves: moved,
     depth,
+    whole: complete ? depth : whole,
     rests,
     milliseconds: Date.now() - began,
     findings,

@@ -50,8 +50,8 @@ export interface Move {
 /** What a move did besides changing the world. */
 export type Incident =
   | Extract<Deed, { do: 'report' | 'violation' | 'break' | 'lead' }>
-  /** An answer to an announcement has come to a server: the announcement that it was meant for. */
-  | { readonly do: 'answer'; readonly server: ProgramName; readonly announcement: number }
+  /** An answer to an announcement has come to a server's session: the announcement that it was meant for. */
+  | { readonly do: 'answer'; readonly session: string; readonly announcement: number }
   /** A message has left for the network. */
   | {
       readonly do: 'send';
@@ -230,12 +230,13 @@ export class Game {
   private put(world: World, program: ProgramName, deed: Extract<Deed, { do: 'put' }>): void {
     const { pipe, to, as } = deed;
     let ghost = 0;
+    const wire = world.connections.get(pipe);
     if (as === 'announcement') {
       const { announced } = world.facts;
+      const session = wire === undefined ? program : parentOf(wire.far.reader);
       ghost = 1 + Math.max(0, ...Object.values(announced));
-      world.know({ announced: { ...announced, [program]: ghost } });
+      world.know({ announced: { ...announced, [session]: ghost } });
     } else if (as === 'answer') ghost = world.facts.followed;
-    const wire = world.connections.get(pipe);
     if (wire === undefined || !wire.client.open || !wire.far.open) return;
     const way = to === 'server' ? 'toServer' : 'toClient';
     if (wire[way].includes(closing)) return;
@@ -331,7 +332,7 @@ export class Game {
     );
     if (item.ghost > 0 && at === 'client') world.know({ followed: item.ghost });
     if (item.ghost > 0 && at === 'server') {
-      this.incidents.push({ do: 'answer', server: wire.server, announcement: item.ghost });
+      this.incidents.push({ do: 'answer', session: parentOf(reader), announcement: item.ghost });
     }
     if (reader === '') return;
     this.step(world, programOf(reader), `receive ${reader} ${item.letter.id}`, (run) =>

@@ -174,8 +174,8 @@ export interface Facts {
   readonly gap: 'none' | 'lost' | 'mixed up';
   /** Things that a server's application has said of itself. */
   readonly chatter: number;
-  /** The last announcement of each server, and the one that the client follows. */
-  readonly announced: Readonly<Record<ProgramName, number>>;
+  /** The last announcement to each session of each server, by its path, and the one that the client follows. */
+  readonly announced: Readonly<Record<string, number>>;
   readonly followed: number;
   /** The phase that the client reported last. */
   readonly phase: string;

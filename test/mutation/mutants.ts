@@ -10,6 +10,8 @@ export interface Mutant {
   readonly id: string;
   readonly chart: string;
   readonly mutation: Mutation;
+  /** Id of the state that it changes: where that is never come to, the chart is as it was. */
+  readonly state: string;
   readonly config: object;
 }
 
@@ -54,6 +56,7 @@ class Writer {
   readonly mutants: Mutant[] = [];
   private readonly machine: AnyStateMachine;
   private readonly ids = new Map<string, number>();
+  private state = '';
 
   constructor(machine: AnyStateMachine) {
     this.machine = machine;
@@ -71,11 +74,18 @@ class Writer {
     } catch {
       return;
     }
-    this.mutants.push({ id: count === 1 ? plain : `${plain} (${count})`, chart: machine.id, mutation, config });
+    this.mutants.push({
+      id: count === 1 ? plain : `${plain} (${count})`,
+      chart: machine.id,
+      mutation,
+      state: this.state,
+      config,
+    });
   }
 
   node(node: any, path: Path): void {
     const { config } = node;
+    this.state = node.id;
     const where = node.path.length === 0 ? 'root' : node.path.join('.');
     for (const [type, at] of Object.entries(config.on ?? {})) {
       this.transitions(node, at, [...path, 'on', type], `${where} on "${type}"`, 'drop transition');

@@ -28,12 +28,13 @@ import type {} from '../machines/record/server.test.ts';
 import type {} from '../machines/session/client.test.ts';
 import type {} from '../machines/session/server.test.ts';
 import type {} from '../machines/supervisor.test.ts';
-import { freshCharts } from '../model/alphabet.ts';
+import { type Charts, freshCharts } from '../model/alphabet.ts';
 import { explore } from '../model/explore.ts';
 import type { Scenario } from '../model/scenario.ts';
 import { worlds } from '../model/worlds.ts';
 import { soak } from '../soak/soak.ts';
 import { collected } from './collect.ts';
+import type { Mutant } from './mutants.ts';
 import type { Stage } from './stages.ts';
 
 const machines: readonly AnyStateMachine[] = Object.values(charts);
@@ -83,15 +84,48 @@ async function handOvers(): Promise<string | undefined> {
 const mostStates = 20_000;
 const tooLarge =
   /seamless: (two displays|keys|agent|keys and picture|a timer early|cut|host cut|channel added|server disconnects|onward|back|no data|retarget|reannounce|again|elsewhere)|early-link: (keys and picture|agent|cut|host cut|channel added|onward|back|server disconnects)|switch-host: (keys and|cut|host cut|onward|back|channel added)/;
-const set: readonly Scenario[] = worlds({ long: false })
-  .filter(({ name }) => !tooLarge.test(name))
-  .sort((a, b) => Number(a.faults.length > 0) - Number(b.faults.length > 0));
+const small: readonly Scenario[] = worlds({ long: false }).filter(({ name }) => !tooLarge.test(name));
 
-function model(): string | undefined {
-  const fresh = freshCharts(machines);
-  for (const scenario of set) {
+/** A world, how large it is, and the states of the charts that are come to in it: found out once, with the charts as they are. */
+interface Known {
+  readonly scenario: Scenario;
+  readonly states: number;
+  readonly visited: ReadonlySet<string>;
+}
+
+let found: readonly Known[] | undefined;
+/** What all charts but the mutated one do is worked out once. */
+let base: Charts | undefined;
+
+function knownWorlds(): readonly Known[] {
+  found ??= small
+    .map((scenario) => {
+      const fresh = freshCharts(machines);
+      const { worlds: states } = explore(scenario, fresh, { worlds: mostStates });
+      return { scenario, states, visited: new Set([...fresh.values()].flatMap((chart) => [...chart.visited()])) };
+    })
+    .sort((a, b) => a.states - b.states);
+  return found;
+}
+
+/**
+ * The worlds in which the state that was changed is come to, the smallest first: in all others nothing is different. A state
+ * that is left in the step in which it is entered is come to wherever its chart runs, as far as anybody can say.
+ */
+function touching(chart: string, mutant: Mutant | undefined): readonly Scenario[] {
+  const all = knownWorlds();
+  const seen = mutant !== undefined && all.some(({ visited }) => visited.has(mutant.state)) ? mutant.state : chart;
+  return all.filter(({ visited }) => mutant === undefined || visited.has(seen)).map(({ scenario }) => scenario);
+}
+
+function model(chart: string, mutant: Mutant | undefined): string | undefined {
+  const wanted = touching(chart, mutant);
+  base ??= freshCharts(machines);
+  const mixed =
+    mutant === undefined ? base : new Map([...base, ...freshCharts([machines.find(({ id }) => id === chart)!])]);
+  for (const scenario of wanted) {
     try {
-      const { findings } = explore(scenario, fresh, { worlds: mostStates });
+      const { findings } = explore(scenario, mixed, { worlds: mostStates });
       if (findings.length > 0) return `${scenario.name}: ${findings[0]!.invariant}`;
     } catch (error) {
       return `${scenario.name}: ${messageOf(error)}`;
@@ -102,15 +136,6 @@ function model(): string | undefined {
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error)).slice(0, 200);
 
-/** What kills it, or undefined. */
-export async function killer(
-  chart: string,
-  wanted: readonly Stage[],
-): Promise<{ stage: Stage; why: string } | undefined> {
-  for (const stage of wanted) {
-    const why =
-      stage === 'chart tests' ? await chartTests(chart) : stage === 'hand-overs' ? await handOvers() : model();
-    if (why !== undefined) return { stage, why };
-  }
-  return undefined;
-}
+/** Why this stage kills it, or undefined if it lives. */
+export const killer = async (chart: string, mutant: Mutant | undefined, stage: Stage): Promise<string | undefined> =>
+  stage === 'chart tests' ? chartTests(chart) : stage === 'hand-overs' ? handOvers() : model(chart, mutant);

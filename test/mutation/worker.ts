@@ -1,6 +1,6 @@
 /**
  * Lives through mutants in a process of its own, which may hang or die of one: `main` starts another then. It is told which
- * mutants and stages, and answers what killed each.
+ * mutant and stage, and answers whether that killed it.
  */
 import { register } from 'node:module';
 import type { AnyStateMachine } from 'xstate';
@@ -10,7 +10,7 @@ import { control, type Stage } from './stages.ts';
 
 export interface Order {
   readonly id: string;
-  readonly stages: readonly Stage[];
+  readonly stage: Stage;
 }
 export interface Verdict {
   readonly id: string;
@@ -40,7 +40,7 @@ process.on('uncaughtException', note);
 process.on('unhandledRejection', note);
 for (const quiet of ['warn', 'error', 'log'] as const) console[quiet] = () => {};
 
-process.on('message', async ({ id, stages }: Order) => {
+process.on('message', async ({ id, stage }: Order) => {
   const chart = id.slice(0, id.indexOf(' | '));
   const machine = machines[chart]!;
   let verdict: Verdict = { id };
@@ -49,9 +49,10 @@ process.on('message', async ({ id, stages }: Order) => {
   if (mutant === undefined && id !== control(chart)) throw new Error(`there is no mutant "${id}"`);
   const restore = mutant === undefined ? () => {} : install(machine, mutant);
   try {
-    verdict = { id, ...(await killer(chart, stages)) };
+    const why = await killer(chart, mutant, stage);
     await new Promise((resolve) => setImmediate(resolve));
-    if (verdict.stage === undefined && beside !== undefined) verdict = { id, stage: stages.at(-1)!, why: beside };
+    const fault = why ?? beside;
+    if (fault !== undefined) verdict = { id, stage, why: fault };
   } finally {
     restore();
     process.send!(verdict);

@@ -435,7 +435,7 @@ describe('a linked client goes over', () => {
     waiting.expect({ in: 'switching', does: [], waits: ['switch deadline'] });
     const elsewhere = { host: 'elsewhere', port: undefined, tlsPort: 5999, certSubject: 'CN=elsewhere' };
     waiting.when(switchHost).expect({ ...afresh(elsewhere, false), does: running(scheme) });
-    waiting.when(elapsed('switch deadline')).expect({ ...afresh(), does: running(scheme) });
+    waiting.when(elapsed('switch deadline')).expect({ ...sourceLost(), does: running(scheme) });
     waiting.when(left('display:0', false)).expect({ in: 'switching', does: [] });
   });
 
@@ -503,8 +503,13 @@ describe('a linked client goes over', () => {
       ...outcome('seamless', ['main:0']),
       does: [settle('main:0'), report('switched', 'seamless', { channels: ['main:0'] }), ...running('seamless')],
     });
+    // The source may have another target in mind, and main has not heard of it.
     linkedBy.seamless
       .after(left('display:0'), switched('display:0'))
+      .when(elapsed('switch deadline'))
+      .expect({ ...sourceLost(), does: running('seamless') });
+    linkedBy.seamless
+      .after(left('main:0'))
       .when(elapsed('switch deadline'))
       .expect({ ...afresh(), does: running('seamless') });
     linkedBy['semi-seamless']

@@ -235,8 +235,13 @@ describe('the end, when the guest stays', () => {
     begin('early-link')
       .when(stays)
       .expect({ ...over('early-link'), does: [cancels] });
+    begin('seamless')
+      .after(elapsed('answer deadline'))
+      .when(stays)
+      .expect({ ...over('seamless'), does: [cancels] });
+    begin('seamless').after(elapsed('answer deadline'), connectError).when(stays).expect(over('seamless'));
     begin('seamless').after(connectError).when(stays).expect(over('seamless'));
-    begin('switch-host').when(stays).expect(over('switch-host'));
+    begin('switch-host', { answersOwed: 0 }).when(stays).expect(over('switch-host'));
   });
 });
 
