@@ -26,7 +26,6 @@ const beyond: Readonly<Record<string, RegExp>> = {
     /^(cursor|playback)\/client\.flow\.flushing$/,
   'only a server that owes the answer to attach_channels for a whole move brings a client there':
     /^main\/client\.channels\.unknown at the target$/,
-  'the guest has no agent': /^main\/client\.agent\.connected$/,
 };
 
 const set = worlds({ long: false });

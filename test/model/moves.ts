@@ -394,7 +394,7 @@ export class Game {
         fail('no destination', 'no destination');
         break;
       case 'ask the guest':
-        answer(input.what === 'main facts' ? guestFacts : 0, '');
+        answer(input.what === 'main facts' ? { ...guestFacts, agentConnected: this.scenario.agent === true } : 0, '');
         fail('no facts', 'the guest does not answer');
         break;
       case 'collect migrate data':

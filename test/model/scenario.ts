@@ -58,6 +58,8 @@ export interface Scenario {
   readonly chatter?: number;
   /** How often a hand-over links a target again that was lost. Default: never; it makes each world several times as large. */
   readonly relinks?: number;
+  /** The guest has an agent. */
+  readonly agent?: boolean;
   /** The move may begin before the client is up. */
   readonly cold?: boolean;
 }

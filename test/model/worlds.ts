@@ -60,6 +60,7 @@ function small(scheme: Scheme): Scenario[] {
     world('keys typed', scheme, ['inputs:0'], { typed: { channel: 'inputs:0', messages: 3 } }),
     world('agent messages', scheme, ['inputs:0'], { typed: { channel: 'main:0', messages: 3 } }),
     world('record data', scheme, ['record:0'], { typed: { channel: 'record:0', messages: 2 } }),
+    world('a guest with an agent', scheme, ['inputs:0'], { agent: true }),
     world('a timer early', scheme, ['inputs:0'], { rush: 1 }),
     ...Object.entries(lacks).map(([name, more]) => world(name, scheme, ['inputs:0'], more)),
     ...losses.map((fault) =>

@@ -80,11 +80,10 @@ async function handOvers(): Promise<string | undefined> {
   return undefined;
 }
 
-/** Worlds of up to some 10,000 states; a mutant's may be without end. */
-const mostStates = 20_000;
-const tooLarge =
-  /seamless: (two displays|keys|agent|keys and picture|a timer early|cut|host cut|channel added|server disconnects|onward|back|no data|retarget|reannounce|again|elsewhere)|early-link: (keys and picture|agent|cut|host cut|channel added|onward|back|server disconnects)|switch-host: (keys and|cut|host cut|onward|back|channel added)/;
-const small: readonly Scenario[] = worlds({ long: false }).filter(({ name }) => !tooLarge.test(name));
+/** Worlds of so many states as they are; with a mutant they may be larger, or without end. */
+const mostStates = 4_000;
+const mostWithMutant = 12_000;
+const all: readonly Scenario[] = worlds({ long: false });
 
 /** A world, how large it is, and the states of the charts that are come to in it: found out once, with the charts as they are. */
 interface Known {
@@ -98,12 +97,18 @@ let found: readonly Known[] | undefined;
 let base: Charts | undefined;
 
 function knownWorlds(): readonly Known[] {
-  found ??= small
+  found ??= all
     .map((scenario) => {
       const fresh = freshCharts(machines);
-      const { worlds: states } = explore(scenario, fresh, { worlds: mostStates });
-      return { scenario, states, visited: new Set([...fresh.values()].flatMap((chart) => [...chart.visited()])) };
+      const { worlds: states, complete } = explore(scenario, fresh, { worlds: mostStates });
+      return {
+        scenario,
+        states,
+        complete,
+        visited: new Set([...fresh.values()].flatMap((chart) => [...chart.visited()])),
+      };
     })
+    .filter(({ complete }) => complete)
     .sort((a, b) => a.states - b.states);
   return found;
 }
@@ -113,9 +118,9 @@ function knownWorlds(): readonly Known[] {
  * that is left in the step in which it is entered is come to wherever its chart runs, as far as anybody can say.
  */
 function touching(chart: string, mutant: Mutant | undefined): readonly Scenario[] {
-  const all = knownWorlds();
-  const seen = mutant !== undefined && all.some(({ visited }) => visited.has(mutant.state)) ? mutant.state : chart;
-  return all.filter(({ visited }) => mutant === undefined || visited.has(seen)).map(({ scenario }) => scenario);
+  const known = knownWorlds();
+  const seen = mutant !== undefined && known.some(({ visited }) => visited.has(mutant.state)) ? mutant.state : chart;
+  return known.filter(({ visited }) => mutant === undefined || visited.has(seen)).map(({ scenario }) => scenario);
 }
 
 function model(chart: string, mutant: Mutant | undefined): string | undefined {
@@ -125,7 +130,7 @@ function model(chart: string, mutant: Mutant | undefined): string | undefined {
     mutant === undefined ? base : new Map([...base, ...freshCharts([machines.find(({ id }) => id === chart)!])]);
   for (const scenario of wanted) {
     try {
-      const { findings } = explore(scenario, mixed, { worlds: mostStates });
+      const { findings } = explore(scenario, mixed, { worlds: mostWithMutant });
       if (findings.length > 0) return `${scenario.name}: ${findings[0]!.invariant}`;
     } catch (error) {
       return `${scenario.name}: ${messageOf(error)}`;
@@ -135,6 +140,11 @@ function model(chart: string, mutant: Mutant | undefined): string | undefined {
 }
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error)).slice(0, 200);
+
+/** What a stage must know of the charts as they are, before any mutant is put in the place of one. */
+export function prepare(stage: Stage): void {
+  if (stage === 'model') knownWorlds();
+}
 
 /** Why this stage kills it, or undefined if it lives. */
 export const killer = async (chart: string, mutant: Mutant | undefined, stage: Stage): Promise<string | undefined> =>

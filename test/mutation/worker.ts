@@ -19,7 +19,7 @@ export interface Verdict {
 }
 
 register('./hooks.js', import.meta.url);
-const { killer } = await import('./suite.ts');
+const { killer, prepare } = await import('./suite.ts');
 
 const machines: Readonly<Record<string, AnyStateMachine>> = charts;
 
@@ -47,6 +47,7 @@ process.on('message', async ({ id, stage }: Order) => {
   beside = undefined;
   const mutant = mutantsById(chart).get(id);
   if (mutant === undefined && id !== control(chart)) throw new Error(`there is no mutant "${id}"`);
+  prepare(stage);
   const restore = mutant === undefined ? () => {} : install(machine, mutant);
   try {
     const why = await killer(chart, mutant, stage);
