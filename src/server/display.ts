@@ -40,6 +40,8 @@ export class ServerDisplay implements Part {
   private readonly caches = new WeakMap<ChannelHost, ClientCaches>();
   /** What each client prefers: an `ImageCompression`. */
   private readonly preferred = new WeakMap<ChannelHost, number>();
+  /** The video codecs that each client prefers: `VideoCodecType`s. */
+  private readonly preferredVideo = new WeakMap<ChannelHost, readonly number[]>();
   private readonly tools: Tools;
   private lastImageId = 0n;
 
@@ -56,7 +58,7 @@ export class ServerDisplay implements Part {
     this.caps = caps(
       DisplayCap.monitorsConfig,
       DisplayCap.prefCompression,
-      // A list of codecs puts those first that a client prefers; as we have one, it changes nothing.
+      // We have one codec: a client that lists others, and not that one, is shown pictures.
       ...(streaming === 'off' ? [] : [DisplayCap.streamReport, DisplayCap.prefVideoCodecType]),
     );
     const soon = (run: () => void, ms = 0) => {
@@ -161,6 +163,7 @@ export class ServerDisplay implements Part {
     const viewerOf = (): Viewer => {
       const viewer = this.viewers.get(host) ?? new Viewer(host, this.screen, this.tools);
       this.viewers.set(host, viewer);
+      viewer.preferVideo(this.preferredVideo.get(host) ?? []);
       return viewer;
     };
     host.states.subscribe((state) => {
@@ -183,6 +186,9 @@ export class ServerDisplay implements Part {
         // A client that was handed over may say so before its state is loaded.
         this.preferred.set(host, body.imageCompression);
         this.viewers.get(host)?.prefer(body.imageCompression);
+      } else if (type === 'msgc.preferred_video_codec_type') {
+        this.preferredVideo.set(host, [...body.codecs]);
+        this.viewers.get(host)?.preferVideo(body.codecs);
       } else if (type === 'msgc.stream_report') this.viewers.get(host)?.reported(body);
     });
   }

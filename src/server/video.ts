@@ -25,6 +25,8 @@ export class ClientVideos {
   private readonly host: ChannelHost;
   private readonly shown = new Map<number, Shown>();
   private refused = false;
+  /** It has named codecs, and ours is none of them. */
+  private prefersOthers = false;
   private lastUniqueId = 0;
 
   constructor(host: ChannelHost) {
@@ -34,7 +36,8 @@ export class ClientVideos {
   /** Whether the client takes MJPEG. */
   get able(): boolean {
     const { peerCaps } = this.host;
-    return !this.refused && (!hasCap(peerCaps, DisplayCap.multiCodec) || hasCap(peerCaps, DisplayCap.codecMjpeg));
+    if (this.refused || this.prefersOthers) return false;
+    return !hasCap(peerCaps, DisplayCap.multiCodec) || hasCap(peerCaps, DisplayCap.codecMjpeg);
   }
 
   get isEmpty(): boolean {
@@ -57,6 +60,18 @@ export class ClientVideos {
   end(video: Video): boolean {
     if (!this.shown.delete(video.id)) return false;
     this.host.send({ type: 'msg.stream_destroy', body: { id: video.id } });
+    return true;
+  }
+
+  /**
+   * The client names the codecs that it prefers, as `VideoCodecType`s. Where MJPEG is none of them it is shown no videos; an
+   * empty list says nothing. Returns whether one is taken from it that it was shown.
+   */
+  prefer(codecs: readonly number[]): boolean {
+    this.prefersOthers = codecs.length > 0 && !codecs.includes(VideoCodecType.mjpeg);
+    if (!this.prefersOthers || this.isEmpty) return false;
+    this.shown.clear();
+    this.host.send({ type: 'msg.stream_destroy_all', body: {} });
     return true;
   }
 

@@ -166,6 +166,12 @@ export class Viewer {
     if (this.videos.end(video)) this.changed(video.area);
   }
 
+  /** `codecs`: the `VideoCodecType`s that the client prefers. */
+  preferVideo(codecs: readonly number[]): void {
+    if (this.videos.prefer(codecs))
+      this.changed({ left: 0, top: 0, right: this.screen.width, bottom: this.screen.height });
+  }
+
   /** What the client says of a video. */
   reported(body: Parameters<ClientVideos['reported']>[0]): void {
     if (this.videos.reported(body))

@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { Caches } from '../../src/client/caches.ts';
 import { type JpegCodec, loadJpeg } from '../../src/image/jpeg.ts';
 import { caps, DisplayCap } from '../../src/protocol/capabilities.ts';
+import { VideoCodecType } from '../../src/protocol/constants.ts';
 import { ServerDisplay } from '../../src/server/display.ts';
 import type { StreamingVideo } from '../../src/server/motion.ts';
 import { naturalPicture, screenPicture, xorshift } from '../bench/image-pictures.ts';
@@ -189,6 +190,30 @@ describe('a client', () => {
     for (let i = 0; i < 30; i++) reported(badly, {});
     expect(await bytes()).toBeGreaterThan(good * 0.9);
     expect(count(well, 'stream_activate_report')).toBe(1);
+  });
+
+  it('that prefers other codecs is shown pictures, from then on and until it says otherwise', async () => {
+    const { display, watch, play } = await stage();
+    const [early, late, other] = [watch(), watch(), watch()];
+    const prefer = (watcher: Watcher, ...codecs: (keyof typeof VideoCodecType)[]) => {
+      const body = { codecs: codecs.map((codec) => VideoCodecType[codec]) };
+      watcher.messages.next({ type: 'msgc.preferred_video_codec_type', body });
+    };
+    prefer(early, 'vp8', 'h264');
+    prefer(other, 'vp9', 'mjpeg');
+    await play(30);
+    expect([early, late, other].map((watcher) => count(watcher, 'stream_create'))).toEqual([0, 1, 1]);
+    expect(await early.differs(display)).toBe(0);
+    prefer(late, 'vp8');
+    expect(count(late, 'stream_destroy_all')).toBe(1);
+    const frames = count(late, 'stream_data');
+    await play(10);
+    expect(count(late, 'stream_data')).toBe(frames);
+    expect(await late.differs(display)).toBe(0);
+    prefer(late);
+    prefer(early, 'mjpeg');
+    await play(5);
+    expect([early, late, other].map((watcher) => count(watcher, 'stream_create'))).toEqual([1, 2, 1]);
   });
 
   it('that refuses a video is shown pictures instead', async () => {
