@@ -46,7 +46,7 @@ interface Edge {
 const column = ({ dx, dy, k }: Edge, y: number) => Math.ceil((k + y * dx) / dy) - 1;
 
 /** Fills a convex polygon around the origin (`x`, `y`); slope i is that of the edge from corner i to the next. */
-function fillPolygon(corners: readonly Corner[], slopes: readonly Slope[], x: number, y: number, run: Run, rows: Rows) {
+function fillPolygon(corners: readonly Corner[], slopes: readonly Slope[], x: number, y: number, run: Run, seen: Seen) {
   const count = corners.length;
   const around = (i: number) => (i + count) % count;
   let top = 0;
@@ -71,10 +71,10 @@ function fillPolygon(corners: readonly Corner[], slopes: readonly Slope[], x: nu
   const right = backwards ? chain(-1, -1) : chain(1, 0);
   const left = backwards ? chain(1, 0) : chain(-1, -1);
   if (left.length === 0 || right.length === 0) return;
-  const end = Math.min(up(corners[bottom]!.y), rows.end - y);
+  const end = Math.min(up(corners[bottom]!.y), seen.bottom - y);
   let l = 0;
   let r = 0;
-  for (let row = Math.max(right[0]!.row, rows.start - y); row < end; row++) {
+  for (let row = Math.max(right[0]!.row, seen.top - y); row < end; row++) {
     while (l + 1 < left.length && left[l + 1]!.row <= row) l++;
     while (r + 1 < right.length && right[r + 1]!.row <= row) r++;
     const from = column(left[l]!, row) + 1;
@@ -83,21 +83,33 @@ function fillPolygon(corners: readonly Corner[], slopes: readonly Slope[], x: nu
   }
 }
 
-/** The rows that are of interest. */
-export interface Rows {
-  start: number;
-  end: number;
+/** The part of a surface that may change: what lies outside is not worked out. */
+export interface Seen {
+  readonly left: number;
+  readonly top: number;
+  readonly right: number;
+  readonly bottom: number;
 }
+
+/** Whether a dash from one point to another, one pixel wide, may be seen. */
+const isSeen = (ax: number, ay: number, bx: number, by: number, seen: Seen): boolean =>
+  (ax < bx ? ax : bx) - 2 < seen.right &&
+  (ax < bx ? bx : ax) + 2 > seen.left &&
+  (ay < by ? ay : by) - 2 < seen.bottom &&
+  (ay < by ? by : ay) + 2 > seen.top;
 
 /** Where in the pattern of dashes the pen is: which dash, and how far into it. Even ones are drawn. */
 class Pen {
   index = 0;
   offset = 0;
   readonly dashes: readonly number[];
+  /** The length of the pattern. */
+  readonly total: number;
 
   constructor(dashes: readonly number[], offset: number) {
     this.dashes = dashes;
     const total = dashes.reduce((sum, dash) => sum + dash, 0);
+    this.total = total;
     let left = offset;
     if (left >= dashes[0]! && total > 0) {
       // As many whole patterns as there are change nothing; then dash by dash.
@@ -136,7 +148,7 @@ export function dashedLine(
   dashes: readonly number[],
   offset: number,
   joinsOnce: boolean,
-  rows: Rows,
+  seen: Seen,
   budget: Budget,
   run: Run,
 ): boolean {
@@ -155,26 +167,26 @@ export function dashedLine(
     const isLast = i === points.length - 1;
     if (a.x !== b.x || a.y !== b.y) {
       const startsDown = pen.down;
-      const faces = dashSegment(pen, a, b, rows, budget, run);
+      const faces = dashSegment(pen, a, b, seen, budget, run);
       if (faces === undefined) return false;
       const endsDown = (pen.index & 1) !== (pen.offset !== 0 ? 1 : 0);
       if (startsDown) {
         if (first || !wasDown) {
           if (first && closed) firstFace = faces.left;
-        } else join({ ...faces.left }, { ...previous! }, joinsOnce, rows, run);
+        } else join({ ...faces.left }, { ...previous! }, joinsOnce, seen, run);
       }
       previous = faces.right;
       wasDown = endsDown;
       first = false;
     }
     if (isLast && previous !== undefined && wasDown && closed && firstFace !== undefined) {
-      join({ ...firstFace }, { ...previous }, joinsOnce, rows, run);
+      join({ ...firstFace }, { ...previous }, joinsOnce, seen, run);
     }
   }
   return true;
 }
 
-function dashSegment(pen: Pen, a: Spot, b: Spot, rows: Rows, budget: Budget, run: Run) {
+function dashSegment(pen: Pen, a: Spot, b: Spot, seen: Seen, budget: Budget, run: Run) {
   const dx = b.x - a.x;
   const dy = b.y - a.y;
   const length = dx === 0 ? Math.abs(dy) : dy === 0 ? Math.abs(dx) : Math.sqrt(dx * dx + dy * dy);
@@ -197,6 +209,15 @@ function dashSegment(pen: Pen, a: Spot, b: Spot, rows: Rows, budget: Budget, run
   const [top, right, bottom, left] = corners;
   let along = length;
   let dash = pen.dashes[pen.index]! - pen.offset;
+  if (!isSeen(a.x, a.y, b.x, b.y, seen)) {
+    // Nothing of it is to be seen: whole patterns need no pen. Lengths of dashes are whole, so this is exact.
+    if (along > dash) {
+      along -= dash;
+      pen.next();
+      along = along % pen.total || pen.total;
+      dash = pen.dashes[pen.index]!;
+    }
+  }
   while (along > dash) {
     if (--budget.left < 0) return undefined;
     const stepX = (dash * dx) / length;
@@ -206,15 +227,18 @@ function dashSegment(pen: Pen, a: Spot, b: Spot, rows: Rows, budget: Budget, run
     bottom.x += stepX;
     bottom.y += stepY;
     slopes[1].k = right.x * dx + right.y * dy;
-    if (pen.down) fillPolygon(corners, slopes, a.x, a.y, run, rows);
+    const isDrawn = pen.down && isSeen(a.x + left.x, a.y + left.y, a.x + right.x, a.y + right.y, seen);
+    if (isDrawn) fillPolygon(corners, slopes, a.x, a.y, run, seen);
     along -= dash;
     pen.next();
     dash = pen.dashes[pen.index]!;
-    Object.assign(top, right);
-    Object.assign(left, bottom);
+    top.x = right.x;
+    top.y = right.y;
+    left.x = bottom.x;
+    left.y = bottom.y;
     slopes[3].k = -slopes[1].k;
   }
-  if (pen.down) {
+  if (pen.down && isSeen(a.x, a.y, b.x, b.y, seen)) {
     top.x -= dx;
     top.y -= dy;
     left.x -= dx;
@@ -223,7 +247,7 @@ function dashSegment(pen: Pen, a: Spot, b: Spot, rows: Rows, budget: Budget, run
     Object.assign(bottom, { x: -rdy, y: rdx });
     slopes[1].k = 0;
     slopes[3].k += dx * dx + dy * dy;
-    fillPolygon(corners, slopes, b.x, b.y, run, rows);
+    fillPolygon(corners, slopes, b.x, b.y, run, seen);
   }
   let remains = Math.trunc(dash - along);
   if (remains === 0) {
@@ -238,7 +262,7 @@ function dashSegment(pen: Pen, a: Spot, b: Spot, rows: Rows, budget: Budget, run
 }
 
 /** The corner between two segments that meet. Changes its arguments. */
-function join(l: Face, r: Face, once: boolean, rows: Rows, run: Run): void {
+function join(l: Face, r: Face, once: boolean, seen: Seen, run: Run): void {
   if (!once) {
     // The segment that goes down or to the right has drawn the pixel that they share.
     if (l.dx > 0 || (l.dx === 0 && l.dy > 0)) return;
@@ -278,5 +302,5 @@ function join(l: Face, r: Face, once: boolean, rows: Rows, run: Run): void {
     const dy = Math.trunc((by * 65536) / scale);
     slopes.push({ dx, dy, k: ((l.xa + r.xa) * dy - (l.ya + r.ya) * dx) / 2 });
   }
-  fillPolygon(corners, slopes, l.x, l.y, run, rows);
+  fillPolygon(corners, slopes, l.x, l.y, run, seen);
 }

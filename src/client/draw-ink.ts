@@ -6,7 +6,7 @@ import { CompositeOp, composerOf } from './compose.ts';
 import { type Budget, dashedLine } from './dash.ts';
 import { pathLines, type Run, thinLine, wholePixels } from './line.ts';
 import { readWords, toWord, writeWords } from './raster.ts';
-import { boxRegion, intersect, isEmpty } from './region.ts';
+import { boxRegion, extents, intersect, isEmpty } from './region.ts';
 import { ropOf, rops } from './rop.ts';
 import { Filter, Repeat, sampler } from './sample.ts';
 import { letters } from './text.ts';
@@ -52,11 +52,11 @@ export const drawStroke: Command<'draw_stroke'> = (dst, body, pictures) => {
   // An operation that turns a bit that is set where the other operand is not would undo itself where two runs meet.
   const careful = (rop & 3) === 1 || rop >> 2 === 1;
   const budget: Budget = { left: strokeBudget };
-  const rows = { start: 0, end: dst.height };
+  const seen = extents(region)!;
   for (const line of lines) {
     const once = careful && line.length >= 3;
     const runs = once ? new RunUnion() : undefined;
-    const done = dashedLine(line, dashes.lengths, dashes.offset, once, rows, budget, runs?.add ?? inked);
+    const done = dashedLine(line, dashes.lengths, dashes.offset, once, seen, budget, runs?.add ?? inked);
     runs?.each(inked);
     if (!done) throw new Undrawable('a line of too many dashes');
   }
