@@ -12,7 +12,7 @@ export class BufferPool {
   private readonly mostBytes: number;
 
   /** `mostBytes`: what is kept for later. */
-  constructor(mostBytes = 16 * 1024 * 1024) {
+  constructor(mostBytes = 32 * 1024 * 1024) {
     this.mostBytes = mostBytes;
   }
 

@@ -3,7 +3,7 @@
  * whoever appends. It never holds anybody up and never throws at them; what goes wrong with the store is told once, and then
  * the session goes on without a journal, or ends, as was asked for.
  */
-import { ChunkWriter } from './chunk.ts';
+import { type Chunk, ChunkWriter } from './chunk.ts';
 import { JournalError } from './error.ts';
 import type { CheckpointRate, GoOn, Past, ResumableJournal } from './journal.ts';
 import { findUnfinished, type Unfinished } from './past.ts';
@@ -42,8 +42,10 @@ export interface StoredJournalOptions {
 
 /** Milliseconds that records are gathered before they are handed to the store, unless somebody waits for them. */
 const linger = 50;
-/** Bytes that are handed over at once. */
+/** Bytes of a chunk. */
 const enough = 1024 * 1024;
+/** Bytes of chunks from which on they are handed over at once. */
+const mostReady = 8 * 1024 * 1024;
 /** Bytes that wait to be written down. */
 const mostWaiting = 256 * 1024;
 /** Bytes of a record from which on it does not wait. */
@@ -64,6 +66,17 @@ interface Stream {
   over: boolean;
 }
 
+/** A chunk that the store does not have yet. */
+interface OnTheWay {
+  readonly stream: Stream;
+  readonly piece: Piece & { readonly chunk: Chunk };
+  /** It is written down beside the store; to be called when the store has it. */
+  forget?: (() => void) | undefined;
+}
+
+/** Buffers of all journals of this program: memory that is asked for anew has the garbage collector look through everything. */
+const pool = new BufferPool();
+
 export class StoredJournal implements ResumableJournal {
   run: string;
   readonly outlives = true;
@@ -72,7 +85,6 @@ export class StoredJournal implements ResumableJournal {
   private epoch: number;
   private readonly streams = new Map<string, Stream>();
   private readonly closed = new Set<string>();
-  private readonly pool = new BufferPool();
   private readonly byActor = new Map<string, Stream>();
   private readonly dirty = new Set<Stream>();
   /** What was appended and is not written down: that can wait until nobody else has anything to do. */
@@ -84,7 +96,11 @@ export class StoredJournal implements ResumableJournal {
   /** Settles when all that was handed over is kept, or is not; never rejects. */
   private written: Promise<unknown> = Promise.resolve();
   private underWay = 0;
-  private readonly onTheWay = new Set<Piece & { forget?: (() => void) | undefined }>();
+  /** Chunks that the store does not have yet. */
+  private readonly onTheWay = new Set<OnTheWay>();
+  /** Those of them that wait for the next time that something is handed over. */
+  private ready: OnTheWay[] = [];
+  private readyBytes = 0;
   private timer: unknown;
   private failed: JournalError | undefined;
   private ended = false;
@@ -136,9 +152,9 @@ export class StoredJournal implements ResumableJournal {
   private writtenDown(): boolean {
     const { tail } = this.options.store;
     if (tail === undefined) return false;
-    for (const piece of this.onTheWay) {
-      piece.forget ??= tail.keep(piece);
-      if (piece.forget === undefined) return false;
+    for (const one of this.onTheWay) {
+      one.forget ??= tail.keep(one.piece);
+      if (one.forget === undefined) return false;
     }
     return true;
   }
@@ -177,7 +193,7 @@ export class StoredJournal implements ResumableJournal {
         await writer.close();
         throw new JournalError('locked', `${head.name} in ${store.place} was gone on with by somebody else`);
       }
-      const records = new ChunkWriter(head.last, head.checksum, undefined, this.pool);
+      const records = new ChunkWriter(head.last, head.checksum, undefined, pool);
       const name = head.name;
       this.streams.set(name, { name, birth: head, records, writer: Promise.resolve(writer), alive, over: false });
       // What is personal is left out of those, too, whose births were not written by this journal.
@@ -201,7 +217,7 @@ export class StoredJournal implements ResumableJournal {
     this.waiting = [];
     this.waitingBytes = 0;
     for (const entry of waiting) this.take(entry);
-    for (const slab of this.slabs.splice(0)) this.pool.give(slab);
+    for (const slab of this.slabs.splice(0)) pool.give(slab);
     this.slabAt = slabSize;
   }
 
@@ -211,7 +227,7 @@ export class StoredJournal implements ResumableJournal {
     if (stream === undefined) return;
     const { redact } = this.options;
     // Whoever begins to read at a checkpoint need not read what stands before it.
-    if (kind === 'checkpoint') this.handOver(stream);
+    if (kind === 'checkpoint') this.cut(stream);
     stream.records.add(redact === undefined ? entry : redact(entry));
     if (kind === 'end') {
       stream.alive--;
@@ -219,14 +235,14 @@ export class StoredJournal implements ResumableJournal {
     } else if (kind === 'event' && entry.chart !== undefined) stream.alive++;
     stream.over = stream.alive === 0;
     this.dirty.add(stream);
-    if (stream.records.size >= enough || stream.over) this.handOver(stream);
+    if (stream.records.size >= enough || stream.over) this.cut(stream);
   }
 
   /** A copy of bytes that are not ours, until they are written down. */
   private copied(bytes: Uint8Array): Uint8Array {
     const { length } = bytes;
     if (this.slabAt + length > slabSize) {
-      this.slabs.push(this.pool.take(slabSize));
+      this.slabs.push(pool.take(slabSize));
       this.slabAt = 0;
     }
     const copy = this.slabs.at(-1)!.subarray(this.slabAt, this.slabAt + length);
@@ -262,7 +278,7 @@ export class StoredJournal implements ResumableJournal {
     const stream: Stream = {
       name,
       birth,
-      records: new ChunkWriter(0, 0, undefined, this.pool),
+      records: new ChunkWriter(0, 0, undefined, pool),
       writer,
       alive: 0,
       over: false,
@@ -276,35 +292,50 @@ export class StoredJournal implements ResumableJournal {
     this.options.clock.clearTimeout(this.timer);
     this.timer = undefined;
     this.writeDown();
-    for (const stream of this.dirty) this.handOver(stream);
+    for (const stream of this.dirty) this.cut(stream);
+    this.handOver();
   }
 
-  private handOver(stream: Stream): void {
+  /** Makes a chunk of what is written down: it is handed over with the next ones, so that the store has fewer commits. */
+  private cut(stream: Stream): void {
     this.dirty.delete(stream);
     const chunk = stream.records.cut();
     if (chunk === undefined || this.failed !== undefined) return;
-    const size = chunk.bytes.length;
     const { over, name, birth } = stream;
-    const piece: Piece & { forget?: () => void } = { name, birth, chunk, finished: over };
-    this.onTheWay.add(piece);
-    this.underWay += size;
-    this.follow(
-      stream.writer
-        .then((writer) => writer.append(chunk, { finished: over }))
-        .then(() => chunk.giveBack())
-        .finally(() => {
-          this.underWay -= size;
-          this.onTheWay.delete(piece);
-          piece.forget?.();
-        }),
-    );
+    const ready = { stream, piece: { name, birth, chunk, finished: over } };
+    this.onTheWay.add(ready);
+    this.ready.push(ready);
+    this.readyBytes += chunk.bytes.length;
+    this.underWay += chunk.bytes.length;
+    if (over || this.readyBytes >= mostReady) this.handOver();
+    if (over) this.release(stream);
+  }
+
+  private handOver(): void {
+    const { ready } = this;
+    if (ready.length === 0) return;
+    this.ready = [];
+    this.readyBytes = 0;
+    for (const one of ready) {
+      const { chunk, finished } = one.piece;
+      const settle = () => {
+        this.onTheWay.delete(one);
+        this.underWay -= chunk.bytes.length;
+        one.forget?.();
+      };
+      this.follow(
+        one.stream.writer
+          .then((writer) => writer.append(chunk, { finished }))
+          .finally(settle)
+          .then(() => chunk.giveBack()),
+      );
+    }
     if (this.underWay > mostUnderWay) {
       const { place } = this.options.store;
       this.fail(
         new JournalError('behind', `the journal in ${place} cannot keep up: ${this.underWay} bytes wait for it`),
       );
     }
-    if (over) this.release(stream);
   }
 
   private release(stream: Stream): void {
@@ -336,6 +367,10 @@ export class StoredJournal implements ResumableJournal {
           );
     this.dirty.clear();
     this.waiting = [];
+    for (const one of this.ready.splice(0)) {
+      this.onTheWay.delete(one);
+      one.forget?.();
+    }
     for (const stream of [...this.streams.values()]) this.release(stream);
     this.options.onFailure?.(this.failed);
   }
