@@ -33,6 +33,7 @@ export const faults = [
   'another target is announced',
   'the same target is announced twice',
   'a channel at the source breaks',
+  'the source loses its connections before the end',
   'the connections are cut, and the client returns',
   'the connections are lost without a sign, and the client returns',
   'the server restarts, and the client comes back',
@@ -165,6 +166,7 @@ export async function soak({
 const breaks: ReadonlySet<Fault> = new Set<Fault>([
   'the target loses its connections while the client goes over',
   'a channel at the source breaks',
+  'the source loses its connections before the end',
   'the connections are cut, and the client returns',
   'the connections are lost without a sign, and the client returns',
   'the server restarts, and the client comes back',
@@ -315,8 +317,8 @@ async function go(world: World, source: Host, target: Host, scheme: Scheme, faul
       if (scheme !== 'switch-host') await linked();
       complete(target);
       await someTime(world.latency * 6 + 50);
-      // Who goes over the old way is in a session like any other as soon as it is greeted, and ends with its main.
-      if (followers.every(({ schemes: admitted }) => admitted.length > 1)) target.cut();
+      // Whoever is in a session there by now, or has only been sent there, comes back to it.
+      target.cut();
       return target;
     }
     case 'the target restarts before the end':
@@ -349,6 +351,12 @@ async function go(world: World, source: Host, target: Host, scheme: Scheme, faul
       await someTime(1_500);
       return complete(target);
     }
+    case 'the source loses its connections before the end':
+      announce(target);
+      await someTime(2_000);
+      source.cut();
+      await someTime(4_000);
+      return random.once(2) ? complete(target) : giveUp();
     case 'the connections are cut, and the client returns':
       source.cut();
       await someTime(2_000);
