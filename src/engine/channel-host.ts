@@ -15,8 +15,6 @@ import {
   channels,
   decodeMessage,
   type Entry,
-  encodeMessage,
-  fullHeaderSize,
   LinkErrorCode,
   longestBody,
   prefix,
@@ -25,8 +23,10 @@ import {
 } from '../protocol/index.ts';
 import { highWater, type Pipe } from '../transport/pipe.ts';
 import { DataPlane, planeMessages } from './data-plane.ts';
-import { Deframer, frame } from './deframe.ts';
-import { isReliedOn, writeRelied } from './kept-pipe.ts';
+import { Deframer } from './deframe.ts';
+import { Gate } from './gate.ts';
+import { HeldMessages } from './held-messages.ts';
+import { Outgoing } from './outgoing.ts';
 import { cost, Pace } from './pace.ts';
 import type { Born, Host, System } from './system.ts';
 import type { ChannelWatch } from './watch.ts';
@@ -58,12 +58,6 @@ export interface ChannelServices {
   /** Answers what the chart asks of the guest or the application. */
   perform?(host: ChannelHost, question: string, input: any): Promise<unknown>;
 }
-
-/** Bytes that are held back for the target while a channel is handed over. */
-const mostHeld = 4 * 1024 * 1024;
-
-/** Bytes that may be written while the peer takes none: answers, news. More than that, and it is let go. */
-const usualOverdraft = 16 * 1024 * 1024;
 
 /** Numbers of unknown messages that are counted, each with one line in the log. */
 const mostUnknown = 32;
@@ -99,21 +93,16 @@ export class ChannelHost implements Host {
   private pipe: Pipe | undefined;
   private previous: Pipe[] = [];
   private deframer: Deframer | undefined;
-  private mini = true;
   private carried: Uint8Array | undefined;
-  private held: AnyMessage[] = [];
-  private heldBytes = 0;
-  private gate: AnyMachineSnapshot | undefined;
-  private flowing = false;
-  private speaking = false;
-  private deaf = false;
+  /** Messages that wait for the target. */
+  private readonly held = new HeldMessages();
+  private readonly gate: Gate;
+  private readonly outgoing: Outgoing;
   private choked = false;
   private ended = false;
   private watch: ChannelWatch | undefined;
   private opening = false;
   private readonly pace: Pace;
-  /** Bytes that were written although the peer takes none. */
-  private overdrawn = 0;
   /** It only asks a target a question: what it hears is not the guest's. */
   private readonly asking: boolean;
 
@@ -127,9 +116,15 @@ export class ChannelHost implements Host {
     this.asking = chart === 'migration/handshake';
     this.services = services;
     this.protocol = channels[addressWord(this.channel) as keyof typeof channels];
+    this.gate = new Gate(actor);
     this.plane = new DataPlane(side, this.protocol.name, () => Math.round(system.clock.now() * 1000), {
-      send: (message) => this.transmit(message, this.originOf(message)),
+      send: (message) => this.outgoing.write(message, this.originOf(message)),
       waitFor: (list) => this.pace.waitFor(list),
+    });
+    this.outgoing = new Outgoing({
+      ...{ system, address, side, protocol: this.protocol, plane: this.plane },
+      overdraft: services.limits?.maxUnsentBytes,
+      onOverdrawn: () => this.inform({ type: 'plane.violation', reason: 'the peer does not take what it is sent' }),
     });
     this.pace = new Pace(
       system,
@@ -150,22 +145,18 @@ export class ChannelHost implements Host {
    * message went nowhere. Throws WireError when a value does not fit its field.
    */
   send(message: AnyMessage): boolean {
-    this.lookAtGate();
     // While there are some that were held, they go first.
-    if (this.speaking && this.held.length === 0) {
-      this.transmit(message, 'application');
+    if (this.gate.speaking && this.held.isEmpty) {
+      this.outgoing.write(message, 'application');
       return true;
     }
-    if (this.side === 'server' || this.ended || this.link === undefined || this.heldBytes > mostHeld) return false;
-    this.held.push(message);
-    this.heldBytes += 64 + ((message.body as { data?: Uint8Array }).data?.length ?? 0);
-    return true;
+    if (this.side === 'server' || this.ended || this.link === undefined) return false;
+    return this.held.hold(message);
   }
 
   /** False while the peer, or the network, is behind: more would only queue up. */
   get writable(): boolean {
-    this.lookAtGate();
-    const writable = this.speaking && this.plane.open && (this.pipe?.pending ?? 0) < highWater;
+    const writable = this.gate.speaking && this.plane.open && (this.pipe?.pending ?? 0) < highWater;
     // Whoever was told so is told when it is over.
     if (!writable) this.choked = true;
     return writable;
@@ -173,8 +164,7 @@ export class ChannelHost implements Host {
 
   /** Whether the application may use the channel at all. */
   get open(): boolean {
-    this.lookAtGate();
-    return this.speaking;
+    return this.gate.speaking;
   }
 
   get pending(): number {
@@ -196,7 +186,7 @@ export class ChannelHost implements Host {
   obey(command: ChannelCommand): void {
     switch (command.type) {
       case 'send':
-        this.transmit(command.message, 'chart');
+        this.outgoing.write(command.message, 'chart');
         break;
       case 'attach':
         this.take(command.link, 'restart');
@@ -215,7 +205,7 @@ export class ChannelHost implements Host {
         break;
       case 'send carried':
         if (this.carried !== undefined) {
-          this.transmit({ type: 'msgc.migrate_data', body: { data: this.carried } }, 'chart');
+          this.outgoing.write({ type: 'msgc.migrate_data', body: { data: this.carried } }, 'chart');
         }
         this.carried = undefined;
         break;
@@ -229,8 +219,7 @@ export class ChannelHost implements Host {
         this.letGo()?.close();
         break;
       case 'reset':
-        this.held = [];
-        this.heldBytes = 0;
+        this.held.takeAll();
         this.states.next({ type: 'reset', keep: command.keep });
         break;
       case 'ready':
@@ -239,7 +228,7 @@ export class ChannelHost implements Host {
       case 'violation': {
         this.system.log(`${this.address}: closed: ${command.reason}`);
         const at = this.system.clock.now();
-        this.transmit(farewell(this.side, at), 'chart', at);
+        this.outgoing.write(farewell(this.side, at), 'chart', at);
         break;
       }
     }
@@ -247,6 +236,7 @@ export class ChannelHost implements Host {
 
   watched(by: ((channel: string, side: Side) => ChannelWatch) | undefined): void {
     this.watch = by?.(this.channel, this.side);
+    this.outgoing.watch = this.watch;
     if (this.pipe !== undefined && this.watch !== undefined) this.watch.over(this.link!, this.pipe.peer);
   }
 
@@ -271,10 +261,10 @@ export class ChannelHost implements Host {
   private take(name: LinkName, serials: 'restart' | 'go on'): void {
     this.deframer?.hold();
     this.pace.begin(undefined);
-    this.overdrawn = 0;
     const link = this.asking ? this.system.links.borrow(name) : this.system.links.take(name);
     this.link = name;
     this.pipe = link?.pipe;
+    this.outgoing.use(link && { pipe: link.pipe, link: name, mini: link.agreed.miniHeader });
     this.system.write({
       ...{ kind: 'link', at: this.system.clock.now(), actor: this.address, link: name },
       ...(link === undefined ? { found: false } : { found: true, mini: link.agreed.miniHeader }),
@@ -283,12 +273,13 @@ export class ChannelHost implements Host {
       queueMicrotask(() => this.inform({ type: 'plane.closed', link: name, reason: 'the link is gone' }));
       return;
     }
-    this.mini = link.agreed.miniHeader;
     this.peerCaps = link.agreed.channelCaps;
     this.plane.begin(serials);
     this.tellProgress();
-    const deframer = new Deframer(this.mini, longestBody(this.peer, this.protocol.name), (number, body, subList) =>
-      this.onFrame(number, body, subList),
+    const deframer = new Deframer(
+      link.agreed.miniHeader,
+      longestBody(this.peer, this.protocol.name),
+      (number, body, subList) => this.onFrame(number, body, subList),
     );
     this.deframer = deframer;
     this.pace.begin({ deframer, pipe: link.pipe });
@@ -319,6 +310,7 @@ export class ChannelHost implements Host {
     this.pace.begin(undefined);
     this.pipe = undefined;
     this.link = undefined;
+    this.outgoing.use(undefined);
     return pipe;
   }
 
@@ -352,10 +344,7 @@ export class ChannelHost implements Host {
   private onFrame(number: number, body: Uint8Array, subList: number): void {
     if (subList > 0) for (const sub of readSubMessages(body, subList)) this.handle(sub.number, sub.body);
     this.plane.countReceived();
-    if (this.side === 'client') {
-      this.lookAtGate();
-      if (!this.leaves) this.tellProgress();
-    }
+    if (this.side === 'client' && !this.leaves) this.tellProgress();
     if (number === listNumber && this.peer === 'server') {
       for (const sub of readSubMessages(body, 0)) this.handle(sub.number, sub.body);
       return;
@@ -375,10 +364,9 @@ export class ChannelHost implements Host {
   }
 
   private pass(entry: Entry, body: Uint8Array): void {
-    this.lookAtGate();
-    if (this.flowing) {
+    if (this.gate.flowing) {
       if (this.messages.observed) this.messages.next(decodeMessage(this.protocol, this.peer, entry.number, body));
-    } else if (!this.deaf) {
+    } else if (!this.gate.deaf) {
       throw new SumacError('violation', `${this.protocol.name}.${entry.name} while nothing may flow`);
     }
   }
@@ -414,32 +402,6 @@ export class ChannelHost implements Host {
     return type === 'msg.ping' || (type === 'msg.set_ack' && !this.opening) ? 'application' : 'plane';
   }
 
-  private transmit(message: AnyMessage, from: Origin, when?: number): void {
-    const { pipe } = this;
-    if (pipe === undefined) return;
-    const { number, body } = encodeMessage(this.protocol, this.side, message, fullHeaderSize);
-    if (!this.mayDraw(pipe, fullHeaderSize + body.length)) return;
-    this.plane.countSent();
-    this.watch?.message('out', number, body);
-    const bytes = frame(this.mini, this.plane.sent, number, body, fullHeaderSize);
-    const { system } = this;
-    if (system.journal !== undefined) {
-      const at = when ?? system.clock.now();
-      system.write({ kind: 'wire', at, actor: this.address, link: this.link!, direction: 'out', from, bytes });
-    }
-    if (from === 'chart' && isReliedOn(message.type, this.plane.received)) writeRelied(pipe, bytes);
-    else pipe.write(bytes);
-  }
-
-  /** Counts what is written to a peer that takes nothing; false when it is too much. */
-  private mayDraw(pipe: Pipe, size: number): boolean {
-    this.overdrawn = pipe.pending > highWater ? this.overdrawn + size : 0;
-    if (this.overdrawn <= (this.services.limits?.maxUnsentBytes ?? usualOverdraft)) return true;
-    this.overdrawn = Number.NEGATIVE_INFINITY;
-    this.inform({ type: 'plane.violation', reason: 'the peer does not take what it is sent' });
-    return false;
-  }
-
   // ------------------------------------------------------------------------------------------------------ progress
 
   /** Tells the channels that wait for this one how far it has come on its link. */
@@ -449,12 +411,11 @@ export class ChannelHost implements Host {
 
   /** It is on its way to a target that counts from 1: what was counted at the source is nothing that others may wait for. */
   private get leaves(): boolean {
-    return this.deaf && (this.protocol.name !== 'display' || this.pipe === undefined);
+    return this.gate.deaf && (this.protocol.name !== 'display' || this.pipe === undefined);
   }
 
   private noteProgress(snapshot: AnyMachineSnapshot): void {
     if (this.side === 'server' || this.asking) return;
-    this.lookAtGate();
     if (this.leaves) this.system.progress.set(this.channel, 0);
     // Nobody waits for a channel that there is not.
     else if (snapshot.matches({ flow: 'down' }) && this.system.progress.delete(this.channel)) {
@@ -468,23 +429,9 @@ export class ChannelHost implements Host {
     if (!this.ended) this.actor.send(event as never);
   }
 
-  private lookAtGate(): void {
-    const snapshot = this.actor.getSnapshot() as AnyMachineSnapshot;
-    if (snapshot === this.gate) return;
-    this.gate = snapshot;
-    this.flowing = snapshot.hasTag('flowing');
-    this.speaking = snapshot.hasTag('speaking');
-    this.deaf = snapshot.hasTag('deaf');
-  }
-
   private letOutWhatWasHeld(): void {
-    if (this.held.length === 0) return;
-    this.lookAtGate();
-    if (!this.speaking) return;
-    const held = this.held;
-    this.held = [];
-    this.heldBytes = 0;
-    for (const message of held) this.transmit(message, 'application');
+    if (this.held.isEmpty || !this.gate.speaking) return;
+    for (const message of this.held.takeAll()) this.outgoing.write(message, 'application');
   }
 
   private noteRoom(): void {

@@ -1,0 +1,82 @@
+/**
+ * The way out of a channel: a message becomes a frame, is counted, written to the journal and then to the pipe. It never
+ * writes more to a peer that takes nothing than it may, and what the peer relies on waits until the journal holds it.
+ */
+import type { LinkName } from '../../machines/contract.ts';
+import type { Origin } from '../journal/record.ts';
+import { type AnyMessage, type Channel, encodeMessage, fullHeaderSize, type Side } from '../protocol/index.ts';
+import { highWater, type Pipe } from '../transport/pipe.ts';
+import type { DataPlane } from './data-plane.ts';
+import { frame } from './deframe.ts';
+import { isReliedOn, writeRelied } from './kept-pipe.ts';
+import type { System } from './system.ts';
+import type { ChannelWatch } from './watch.ts';
+
+/** Bytes that may be written while the peer takes none: answers, news. More than that, and it is let go. */
+const usualOverdraft = 16 * 1024 * 1024;
+
+export interface OutgoingOptions {
+  readonly system: System;
+  /** "server/session:3/display:0" */
+  readonly address: string;
+  readonly side: Side;
+  readonly protocol: Channel;
+  readonly plane: DataPlane;
+  /** Bytes that are written while the peer takes none. Default 16 MiB. */
+  readonly overdraft: number | undefined;
+  /** It was too much. Told once of each link. */
+  readonly onOverdrawn: () => void;
+}
+
+/** What frames are written to. */
+export interface Exit {
+  readonly pipe: Pipe;
+  readonly link: LinkName;
+  /** Frames have headers of six bytes. */
+  readonly mini: boolean;
+}
+
+export class Outgoing {
+  watch: ChannelWatch | undefined;
+  private readonly options: OutgoingOptions;
+  private exit: Exit | undefined;
+  /** Bytes that were written although the peer takes none. */
+  private overdrawn = 0;
+
+  constructor(options: OutgoingOptions) {
+    this.options = options;
+  }
+
+  /** Another link is written to from now on, or none. */
+  use(exit: Exit | undefined): void {
+    this.exit = exit;
+    this.overdrawn = 0;
+  }
+
+  /** `at`: milliseconds of the engine's clock, where the message tells the time. Throws WireError when a value does not fit. */
+  write(message: AnyMessage, from: Origin, at?: number): void {
+    if (this.exit === undefined) return;
+    const { pipe, link, mini } = this.exit;
+    const { system, address, side, protocol, plane } = this.options;
+    const { number, body } = encodeMessage(protocol, side, message, fullHeaderSize);
+    if (!this.mayDraw(pipe, fullHeaderSize + body.length)) return;
+    plane.countSent();
+    this.watch?.message('out', number, body);
+    const bytes = frame(mini, plane.sent, number, body, fullHeaderSize);
+    if (system.journal !== undefined) {
+      const when = at ?? system.clock.now();
+      system.write({ kind: 'wire', at: when, actor: address, link, direction: 'out', from, bytes });
+    }
+    if (from === 'chart' && isReliedOn(message.type, plane.received)) writeRelied(pipe, bytes);
+    else pipe.write(bytes);
+  }
+
+  /** Counts what is written to a peer that takes nothing; false when it is too much. */
+  private mayDraw(pipe: Pipe, size: number): boolean {
+    this.overdrawn = pipe.pending > highWater ? this.overdrawn + size : 0;
+    if (this.overdrawn <= (this.options.overdraft ?? usualOverdraft)) return true;
+    this.overdrawn = Number.NEGATIVE_INFINITY;
+    this.options.onOverdrawn();
+    return false;
+  }
+}
