@@ -12,9 +12,9 @@ import {
 } from '../../machines/session/client.ts';
 import type { Opus } from '../audio/opus.ts';
 import { ChannelHost } from '../engine/channel-host.ts';
+import { ClientLinkHost, type ClientLinkServices } from '../engine/client-link.ts';
 import { type Clock, randomFraction, wallClock } from '../engine/clock.ts';
 import { fromTheStart } from '../engine/early.ts';
-import { ClientLinkHost, type ClientLinkServices } from '../engine/link-host.ts';
 import { type TakenUp, takeUp } from '../engine/past.ts';
 import { type Born, type Host, System } from '../engine/system.ts';
 import { LinkError } from '../errors.ts';

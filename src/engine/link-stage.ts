@@ -1,4 +1,4 @@
-/** Bytes of the link stage to values and back (spec §1.2). No state: link-host.ts says what is expected when. */
+/** Bytes of the link stage to values and back (spec §1.2). No state: the hosts of links say what is expected when. */
 import { SumacError, WireError } from '../errors.ts';
 import type { Caps } from '../protocol/capabilities.ts';
 import {

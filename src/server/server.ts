@@ -9,7 +9,7 @@ import { loadOpus, type Opus } from '../audio/opus.ts';
 import { ChannelHost, type ChannelLimits } from '../engine/channel-host.ts';
 import { afterOthers, type Clock, calendarNow, randomNonce, randomUuid, wallClock } from '../engine/clock.ts';
 import { fromTheStart } from '../engine/early.ts';
-import { ServerLinkHost, type ServerLinkServices } from '../engine/link-host.ts';
+import { ServerLinkHost, type ServerLinkServices } from '../engine/server-link.ts';
 import { type TakenUp, takeUp } from '../engine/past.ts';
 import { type Born, type Host, System } from '../engine/system.ts';
 import { UsageError } from '../errors.ts';

@@ -2,8 +2,8 @@
  * One step of one program: an event comes to a chart, and everything that follows from it in the same program happens, as
  * XState does it: an actor finishes one event before it takes the next; what it emits, tells and begins is carried out in
  * order after its step; whoever is told at rest acts at once, whoever is busy later. The hosts obey as
- * src/engine/{channel-host,link-host,link-table}.ts do, and the applications as src/server and src/client, as far as charts
- * can notice. What reaches beyond the program is listed, for the world to do.
+ * src/engine/{channel-host,client-link,server-link,link-table}.ts do, and the applications as src/server and src/client, as
+ * far as charts can notice. What reaches beyond the program is listed, for the world to do.
  */
 import type { AnyEventObject } from 'xstate';
 import type { ChannelCommand, LinkCommand } from '../../machines/contract.ts';
