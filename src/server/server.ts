@@ -7,51 +7,42 @@ import { type Destination, type Scheme, schemes } from '../../machines/contract.
 import { type GuestFacts, type SupervisorNews, supervisor } from '../../machines/supervisor.ts';
 import { loadOpus, type Opus } from '../audio/opus.ts';
 import { ChannelHost, type ChannelLimits } from '../engine/channel-host.ts';
-import { afterOthers, type Clock, calendarNow, randomNonce, randomUuid, wallClock } from '../engine/clock.ts';
+import { type Clock, randomNonce, randomUuid, wallClock } from '../engine/clock.ts';
 import { fromTheStart } from '../engine/early.ts';
-import { ServerLinkHost, type ServerLinkServices } from '../engine/server-link.ts';
 import { type TakenUp, takeUp } from '../engine/past.ts';
+import { ServerLinkHost, type ServerLinkServices } from '../engine/server-link.ts';
 import { type Born, type Host, System } from '../engine/system.ts';
 import { UsageError } from '../errors.ts';
 import { type JpegCodec, loadJpeg } from '../image/jpeg.ts';
 import type { Journal } from '../journal/journal.ts';
 import { addressParts, addressWord } from '../protocol/address.ts';
 import { CommonCap, caps } from '../protocol/capabilities.ts';
-import { LinkErrorCode } from '../protocol/link.ts';
 import type { Console, Spice } from '../sources/console.ts';
 import { type Listening, type ListenOptions, listen } from '../transport/listen.ts';
 import type { Pipe } from '../transport/pipe.ts';
 import { type ConnectionEvent, Connections, type OpenConnection, type Peer, peerOf } from './connections.ts';
 import { ServerDisplay } from './display.ts';
+import { Door, type DoorOptions } from './door.ts';
 import { Input } from './input.ts';
-import { KeyStore } from './keys.ts';
 import { Main } from './main.ts';
 import type { Part } from './part.ts';
-import { Password } from './password.ts';
 import type { EncodingOptions } from './picture-encoder.ts';
 import { Pointer } from './pointer.ts';
-import { Refusals } from './refusals.ts';
 import { Playback, Record } from './sound.ts';
-import { price, Turns } from './turns.ts';
-import { type VisitorLimits, Visitors } from './visitors.ts';
 
 export interface ServerOptions
   extends EncodingOptions,
     Omit<ListenOptions, 'onRefused' | 'admits'>,
-    VisitorLimits,
+    DoorOptions,
     ChannelLimits {
   /** What clients show as the guest's name. */
   readonly name?: string | undefined;
   readonly uuid?: string | undefined;
-  /** At most 60 bytes. Without one everybody may link. */
-  readonly password?: string | undefined;
   /** Hand-over schemes that may be used, best first. Default: seamless, semi-seamless, switch-host. */
   readonly schemes?: readonly Scheme[] | undefined;
   /** Size of the screen until the application resizes it, in pixels. */
   readonly width?: number | undefined;
   readonly height?: number | undefined;
-  /** Channels that are refused on a plain connection. */
-  readonly secureChannels?: readonly string[] | undefined;
   /** Whether sound may be sent and taken as Opus. Default true. */
   readonly playbackCompression?: boolean | undefined;
   /** Sessions at one time; the next client is refused. Default 1,000. */
@@ -125,13 +116,9 @@ export class Server implements Console, Spice {
   private readonly options: ServerOptions;
   private readonly schemes: readonly Scheme[];
   private readonly clock: Clock;
-  private readonly password: Password;
-  private readonly keys = new KeyStore();
+  private readonly door: Door;
+  private readonly linkServices: ServerLinkServices;
   private readonly connections: Connections;
-  private readonly visitors: Visitors;
-  /** The loop's turns are real, whatever time it is in there. */
-  private readonly turns = new Turns(wallClock, afterOthers);
-  private readonly refusals: Refusals;
   private readonly accepted = new Map<string, Pipe>();
   private readonly hosts = new Set<ChannelHost>();
   private links: number;
@@ -149,7 +136,17 @@ export class Server implements Console, Spice {
     for (const scheme of this.schemes) {
       if (!schemes.includes(scheme)) throw new UsageError(`${scheme} is no hand-over scheme: ${schemes.join(', ')}`);
     }
-    this.password = new Password(options.password, calendarNow);
+    this.door = new Door(options, this.clock, (line) => this.system.log(line));
+    this.linkServices = this.door.services(
+      (channel) => ({
+        commonCaps: caps(CommonCap.authSelection, CommonCap.authSpice, CommonCap.miniHeader),
+        channelCaps: this.parts[addressWord(channel)]?.caps ?? [],
+      }),
+      (link, channel, connectionId) => {
+        const { type, id } = addressParts(channel);
+        this.connections.initialized(link, { channelType: type, channelId: id, connectionId });
+      },
+    );
     const returnMs = options.returnMs ?? 60_000;
     if (!(returnMs >= 0 && returnMs < 2 ** 31))
       throw new UsageError('returnMs is a number of milliseconds, 0 for none');
@@ -175,12 +172,6 @@ export class Server implements Console, Spice {
       (secure) => this.ownEnd(secure),
       (event) => this.all.next(event),
     );
-    this.visitors = new Visitors(
-      options,
-      () => this.clock.now(),
-      (line) => this.system.log(line),
-    );
-    this.refusals = new Refusals(this.clock, (line) => this.system.log(line));
     this.events = taken === undefined ? this.all.asObservable() : fromTheStart(this.all, this.clock);
     this.system = new System({
       name: 'server',
@@ -212,14 +203,14 @@ export class Server implements Console, Spice {
 
   /** Opens further ports. Throws UsageError when one cannot be had. */
   async listen(options: ListenOptions): Promise<void> {
-    this.keys.stock();
+    this.door.open();
     this.listening = await listen(
       {
         ...options,
         maxConnections: this.options.maxConnections,
         maxConnectionsPerAddress: this.options.maxConnectionsPerAddress,
-        admits: (address) => this.visitors.welcomes(address),
-        onRefused: (why, address) => this.refusals.note(address, `a connection came to nothing: ${why.message}`),
+        admits: (address) => this.door.welcomes(address),
+        onRefused: (why, address) => this.door.refused(address, `a connection came to nothing: ${why.message}`),
       },
       (pipe) => this.accept(pipe),
     );
@@ -231,22 +222,15 @@ export class Server implements Console, Spice {
   /** Takes a connection in, of whatever transport. */
   accept(pipe: Pipe): void {
     const link = `link:${++this.links}`;
-    if (!this.visitors.enter(link, peerOf(pipe.peer).host)) {
+    if (!this.door.enter(link, pipe.peer)) {
       pipe.take({ onChunk: () => {}, onClosed: () => {} });
       pipe.abort();
       return;
     }
     this.accepted.set(link, this.connections.watch(link, pipe));
-    this.inTurn(link, price.accept, () => {
+    this.door.inTurn(link, 'accept', () => {
       this.system.root.send({ type: 'link.accepted', link, nonce: randomNonce() } as never);
     });
-  }
-
-  /** What an unproven link of the network causes is done when sessions have had their turn. */
-  private inTurn(link: string, cost: number, run: () => void): void {
-    const origin = this.visitors.originOf(link);
-    if (origin === undefined) run();
-    else this.turns.do(origin, this.visitors.rankOf(link), cost, run);
   }
 
   /** Where it listens. */
@@ -299,12 +283,12 @@ export class Server implements Console, Spice {
     const connected = this.connections.open.length > 0;
     if (connected && how.ifConnected === 'fail') throw new UsageError('a client is connected');
     if (connected && how.ifConnected === 'disconnect') this.disconnectAll('the password was changed');
-    this.password.set(password);
+    this.door.password.set(password);
   }
 
   /** `at`: milliseconds since the epoch. Links that are up stay up. */
   expirePassword(at: number | 'now' | 'never'): void {
-    this.password.expire(at === 'now' ? 0 : at === 'never' ? Number.POSITIVE_INFINITY : at);
+    this.door.password.expire(at === 'now' ? 0 : at === 'never' ? Number.POSITIVE_INFINITY : at);
   }
 
   /** client_migrate_info: the guest is about to move there; clients link to it while it runs here. */
@@ -343,7 +327,7 @@ export class Server implements Console, Spice {
   }
 
   get passwordRequired(): boolean {
-    return this.password.required;
+    return this.door.password.required;
   }
 
   /** Hangs up one channel ("display:0") of every client; clients link it again as they please. */
@@ -358,8 +342,7 @@ export class Server implements Console, Spice {
   /** Closes the ports and every connection; clients that might return hear that they need not. */
   async close(): Promise<void> {
     this.disconnectAll('the server is closed');
-    this.turns.close();
-    this.refusals.close();
+    this.door.close();
     this.system.stop();
     for (const pipe of this.accepted.values()) pipe.close();
     this.accepted.clear();
@@ -387,29 +370,6 @@ export class Server implements Console, Spice {
     part.attach(host);
     return host;
   }
-
-  private readonly linkServices: ServerLinkServices = {
-    caps: (channel) => ({
-      commonCaps: caps(CommonCap.authSelection, CommonCap.authSpice, CommonCap.miniHeader),
-      channelCaps: this.parts[addressWord(channel)]?.caps ?? [],
-    }),
-    makeKey: (_link, signal) => this.keys.take(signal),
-    inTurn: (link, step, run) => this.inTurn(link, price[step], run),
-    refused: (_link, peer, line) => this.refusals.note(peerOf(peer).host, line),
-    admits: (password, link) => !this.visitors.isRefused(link) && this.password.admits(password),
-    policy: (channel, secure, link) => {
-      if (!secure && this.options.secureChannels?.includes(addressWord(channel))) return LinkErrorCode.needSecured;
-      return this.visitors.isRefused(link) ? LinkErrorCode.permissionDenied : undefined;
-    },
-    denied: (link) => this.visitors.wrongPassword(link),
-    over: (link) => this.visitors.finished(link),
-    linked: (link, channel, connectionId) => {
-      this.visitors.proven(link);
-      this.visitors.finished(link);
-      const { type, id } = addressParts(channel);
-      this.connections.initialized(link, { channelType: type, channelId: id, connectionId });
-    },
-  };
 
   /** What a channel's chart asks. */
   private answer(host: ChannelHost, question: string, input: any): unknown {

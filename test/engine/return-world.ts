@@ -34,7 +34,7 @@ export class ReturnWorld {
     const log = (line: string) => this.log.push(`${name}: ${line}`);
     host.server = new Server({ clock, width: 16, height: 16, log, ...options });
     const key = { pubKey: goodKey, decrypt: async (ticket: Uint8Array) => ticket };
-    (host.server as unknown as { keys: unknown }).keys = { take: async () => key };
+    (host.server as unknown as { door: { keys: unknown } }).door.keys = { take: async () => key };
     host.server.events.subscribe((event) => host.news.push(event));
     host.server.input.subscribe((event) => host.input.push(event));
     this.hosts.set(name, host);

@@ -82,7 +82,7 @@ async function record(scheme: Scheme, cancelled: boolean): Promise<Tapes> {
   const make = (journal: Journal) => {
     const server = new Server({ clock, width: 32, height: 24, schemes, journal });
     const key = { pubKey: goodKey, decrypt: async (ticket: Uint8Array) => ticket };
-    (server as unknown as { keys: unknown }).keys = { take: async () => key };
+    (server as unknown as { door: { keys: unknown } }).door.keys = { take: async () => key };
     return server;
   };
   const servers: Record<string, Server> = { source: make(tapes.source), target: make(tapes.target) };

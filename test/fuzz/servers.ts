@@ -23,7 +23,7 @@ export function freeServer(options: ServerOptions = {}) {
     log: (line) => log.push(line),
   });
   const key = { pubKey: new Uint8Array(162), decrypt: async (ticket: Uint8Array) => ticket };
-  (server as unknown as { keys: unknown }).keys = { take: async () => key };
+  (server as unknown as { door: { keys: unknown } }).door.keys = { take: async () => key };
   server.playback.start({ channels: 2, frequency: 44_100 });
   server.record.start({ channels: 1, frequency: 44_100 });
   let heard = 0;
