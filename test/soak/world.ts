@@ -94,6 +94,12 @@ export class Follower {
     return this.news.some((news) => news.event === 'handover' && news.phase === phase);
   }
 
+  /** The last of its tries to find its server again, counted from when it had them all; 0 if there was none of late. */
+  get tries(): number {
+    const news = this.news.findLast((one) => one.event === 'reconnect' && 'try' in one);
+    return news?.event === 'reconnect' && 'try' in news ? (news.try ?? 0) : 0;
+  }
+
   /** How it went over last. */
   get switched(): Scheme | undefined {
     const news = this.news.findLast((one) => one.event === 'handover' && one.phase === 'switched');
