@@ -33,6 +33,8 @@ export interface Journals {
   readonly place: string;
   /** A journal for one server or one client. `name` makes it known among several of a program. */
   journal(name?: string): StoredJournal;
+  /** Removes what need not be kept, as is done from time to time. */
+  prune(): Promise<void>;
   /** Writes what is left. Close the servers and clients before. */
   close(): Promise<void>;
 }
@@ -48,9 +50,18 @@ export async function openJournal(options: OpenJournalOptions): Promise<Journals
   const opened: StoredJournal[] = [];
   const limited = options.keepMs !== undefined || options.mostBytes !== undefined;
   const clean = async () => {
-    await prune(store, options, calendarNow());
-    const bytes = (await store.list()).reduce((sum, head) => sum + head.bytes, 0);
-    const { mostBytes = Number.POSITIVE_INFINITY } = options;
+    const { keepMs = 0, mostBytes = Number.POSITIVE_INFINITY } = options;
+    const now = calendarNow();
+    await prune(store, options, now);
+    const kept = await store.list();
+    for (const journal of opened) {
+      const began = kept.filter(({ name }) => journal.isSession(name)).map(({ born }) => born);
+      await journal.trim(Math.min(now - keepMs, ...began));
+    }
+    if ((await bytesOf(store)) <= mostBytes) return;
+    // How links were made is less than what was done over them.
+    for (const journal of opened) await journal.trim(now);
+    const bytes = await bytesOf(store);
     if (bytes <= mostBytes) return;
     const full = `the journal in ${store.place} is full: ${bytes} bytes, and what is left is being written`;
     for (const journal of opened) journal.giveUp(new JournalError('unwritable', full));
@@ -82,6 +93,7 @@ export async function openJournal(options: OpenJournalOptions): Promise<Journals
       opened.push(journal);
       return journal;
     },
+    prune: clean,
     close: async () => {
       clearInterval(timer);
       try {
@@ -112,6 +124,9 @@ export async function openStore(place: string, { who }: { readonly who?: string 
     replicas: replicas === undefined ? undefined : Number(replicas),
   });
 }
+
+const bytesOf = async (store: Store): Promise<number> =>
+  (await store.list()).reduce((sum, head) => sum + head.bytes, 0);
 
 /** "20260729-101500", in UTC. */
 const stampOf = (ms: number): string =>

@@ -33,7 +33,7 @@ interface Scheduled {
 export class Checkpoints {
   private readonly system: System;
   private readonly rate: CheckpointRate;
-  private readonly byActor = new Map<string, Since | undefined>();
+  private readonly byActor = new Map<string, Since>();
   private readonly byRoot = new Map<string, Since>();
   private timer: unknown;
 
@@ -51,7 +51,6 @@ export class Checkpoints {
       return;
     }
     const since = this.byActor.get(actor) ?? this.meet(actor, at);
-    if (since === undefined) return;
     if (kind === 'wire') since.bytes += entry.bytes.length;
     else if (kind !== 'checkpoint') since.steps++;
     const passed = at - since.at;
@@ -69,10 +68,10 @@ export class Checkpoints {
     this.byRoot.clear();
   }
 
-  private meet(actor: string, at: number): Since | undefined {
+  private meet(actor: string, at: number): Since {
     const root = journalRootOf(actor);
-    let since = root === undefined ? undefined : this.byRoot.get(root);
-    if (root !== undefined && since === undefined) {
+    let since = this.byRoot.get(root);
+    if (since === undefined) {
       since = { root, at, steps: 0, bytes: 0, due: false };
       this.byRoot.set(root, since);
     }
@@ -107,14 +106,27 @@ export class Checkpoints {
         timers.push({ actor: address, id, event, dueAt: startedAt + delay + offset });
       }
     }
-    const snapshot = (actor as unknown as { getPersistedSnapshot(): unknown }).getPersistedSnapshot();
-    return { kind: 'checkpoint', at: clock.now(), actor: root, snapshot, timers };
+    return { kind: 'checkpoint', at: clock.now(), actor: root, snapshot: persistedPart(root, actor), timers };
   }
 }
 
-/** The root of the journal that an actor's records are in; undefined for those of a server itself: they are few. */
-function journalRootOf(actor: string): string | undefined {
-  const [root, second] = actor.split('/', 2);
-  if (root === 'client') return root;
-  return second?.startsWith('session:') ? `${root}/${second}` : undefined;
+/** The root of the journal that an actor's records are in: each session of a server has one of its own. */
+function journalRootOf(actor: string): string {
+  const [root, second] = actor.split('/', 2) as [string, string | undefined];
+  return second?.startsWith('session:') ? `${root}/${second}` : root;
 }
+
+/** As XState writes it down, but for the children whose records are in another journal: of those there are only their names. */
+function persistedPart(root: string, actor: AnyActorRef): unknown {
+  const { logic } = actor as unknown as { logic: { getPersistedSnapshot(snapshot: unknown): unknown } };
+  const snapshot = actor.getSnapshot() as { readonly children: Readonly<Record<string, object>> };
+  const children = Object.entries(snapshot.children).map(([id, child]) => [
+    id,
+    journalRootOf(`${root}/${id}`) === root
+      ? child
+      : Object.create(child, { getPersistedSnapshot: { value: nothing } }),
+  ]);
+  return logic.getPersistedSnapshot({ ...snapshot, children: Object.fromEntries(children) });
+}
+
+const nothing = () => null;

@@ -8,6 +8,7 @@ import { checkpointBefore, readStream } from '../journal/read.ts';
 import type { CheckpointRecord, EventRecord, JournalRecord } from '../journal/record.ts';
 import type { Store } from '../journal/store.ts';
 import { type Fold, fold } from './fold.ts';
+import { chartNameById, chartsIn } from './persisted.ts';
 
 export interface ReplayStep {
   /** Number of the record. */
@@ -31,15 +32,6 @@ interface Follower {
   readonly fold: Fold<AnyStateMachine>;
   snapshot: any;
 }
-
-const nameById = new Map(Object.entries(charts).map(([name, machine]) => [machine.id, name as ChartName]));
-
-/** Which charts the roots of journals are. */
-const rootCharts: readonly (readonly [RegExp, AnyStateMachine])[] = [
-  [/^client$/, charts['session/client']],
-  [/^[^/]+\/session:\d+$/, charts['session/server']],
-  [/^[^/]+$/, charts.supervisor],
-];
 
 /** Where every chart of a journal is, after the records that it was handed. */
 export class Replayer {
@@ -67,27 +59,19 @@ export class Replayer {
     return record.kind === 'event' ? this.step(record) : undefined;
   }
 
-  private goOnFrom({ seq, actor, snapshot }: CheckpointRecord): void {
-    const revive = (address: string, machine: { id?: string } | undefined, persisted: any): void => {
-      const chart = nameById.get(machine?.id ?? '');
-      if (chart === undefined || persisted?.status !== 'active') return;
+  private goOnFrom({ actor, snapshot }: CheckpointRecord): void {
+    for (const { address, chart, persisted } of chartsIn(actor, snapshot)) {
+      if (persisted.status !== 'active') continue;
       const folded = fold(charts[chart] as AnyStateMachine, undefined, persisted);
       this.followers.set(address, { chart, fold: folded, snapshot: folded.first.snapshot });
-      for (const [id, child] of Object.entries<any>(persisted.children ?? {})) {
-        const logic = charts[chart].implementations.actors[child?.src as never] as { id?: string } | undefined;
-        revive(`${address}/${id}`, logic, child?.snapshot);
-      }
-    };
-    const root = rootCharts.find(([pattern]) => pattern.test(actor))?.[1];
-    if (root === undefined) throw new Error(`record ${seq}: a checkpoint of ${actor}, which is no root`);
-    revive(actor, root, snapshot);
+    }
   }
 
   private step({ seq, at, actor, event, chart: id }: EventRecord): ReplayStep | undefined {
     let one = this.followers.get(actor);
     let effects: readonly { kind: string }[] = [];
     if (id !== undefined) {
-      const chart = nameById.get(id);
+      const chart = chartNameById.get(id);
       if (chart === undefined) throw new Error(`record ${seq}: there is no chart ${id} here`);
       const folded = fold(charts[chart], event.input);
       one = { chart, fold: folded, snapshot: folded.first.snapshot };

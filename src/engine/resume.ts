@@ -7,6 +7,7 @@ import type { AnyEventObject, AnyStateMachine } from 'xstate';
 import { type ChartName, charts } from '../../machines/index.ts';
 import type { ArmedTimer, CheckpointRecord, Entry, JournalRecord } from '../journal/record.ts';
 import { type Effect, type Fold, fold } from './fold.ts';
+import { chartBegunAs, chartNameById, chartsIn } from './persisted.ts';
 import { difference } from './verify-compare.ts';
 
 export interface Revived {
@@ -61,8 +62,6 @@ interface Said {
   readonly at: number;
   readonly event: AnyEventObject;
 }
-
-const nameById = new Map(Object.entries(charts).map(([name, machine]) => [machine.id, name as ChartName]));
 
 const parentOf = (address: string): string => address.slice(0, Math.max(0, address.lastIndexOf('/')));
 const nameOf = (address: string): string => address.slice(address.lastIndexOf('/') + 1);
@@ -143,7 +142,7 @@ export class Reviver {
   // ------------------------------------------------------------------------------------------------------- records
 
   private begin(address: string, id: string, input: unknown): void {
-    const chart = nameById.get(id);
+    const chart = chartNameById.get(id);
     if (chart === undefined) throw new Error(`there is no chart ${id} here`);
     this.root ??= address;
     this.ended.delete(address);
@@ -213,32 +212,17 @@ export class Reviver {
     }
   }
 
-  private revive(address: string, snapshot: any, src?: string): void {
-    const chart = src === undefined ? this.chartOfRoot(address) : this.chartNamed(parentOf(address), src);
-    if (chart === undefined || snapshot === null) return;
-    if (snapshot.status !== 'active') {
-      this.ended.set(address, snapshot);
-      return;
+  private revive(root: string, written: unknown): void {
+    for (const { address, chart, persisted } of chartsIn(root, written)) {
+      if (persisted.status !== 'active') {
+        this.ended.set(address, persisted);
+        continue;
+      }
+      const machine = charts[chart];
+      const folded = fold(machine, undefined, persisted);
+      const { snapshot } = folded.first;
+      this.alive.set(address, { chart, machine, fold: folded, snapshot, timers: new Map(), owed: [] });
     }
-    const machine = charts[chart];
-    const folded = fold(machine, undefined, snapshot);
-    this.alive.set(address, {
-      ...{ chart, machine, fold: folded, snapshot: folded.first.snapshot, timers: new Map(), owed: [] },
-    });
-    for (const [id, child] of Object.entries((snapshot as Persisted).children)) {
-      this.revive(`${address}/${id}`, child.snapshot, String(child.src));
-    }
-  }
-
-  private chartOfRoot(address: string): ChartName {
-    if (address === 'client') return 'session/client';
-    return address.includes('/session:') ? 'session/server' : 'supervisor';
-  }
-
-  /** Undefined for a promise. */
-  private chartNamed(parent: string, src: string): ChartName | undefined {
-    const logic = this.alive.get(parent)?.machine.implementations.actors[src] as { id?: string } | undefined;
-    return nameById.get(logic?.id ?? '');
   }
 
   // --------------------------------------------------------------------------------------------------------- debts
@@ -257,7 +241,7 @@ export class Reviver {
         break;
       }
       case 'begin': {
-        const chart = this.chartNamed(owner, effect.actor);
+        const chart = chartBegunAs(one.chart, effect.actor);
         const address = `${owner}/${effect.id}`;
         if (chart === undefined) break;
         const isElsewhere = this.journalOf(address) !== this.journalOf(owner);
@@ -300,7 +284,7 @@ export class Reviver {
     }
     if (this.options.journalOf === undefined || event.type.startsWith('xstate.')) return;
     const said = this.said.get(actor) ?? [];
-    const at = said.findIndex((other) => difference(other.event, event) === undefined);
+    const at = said.findIndex((other) => other.at <= this.at && difference(other.event, event) === undefined);
     if (at >= 0) said.splice(at, 1);
     else this.heard.set(actor, [...(this.heard.get(actor) ?? []), event]);
   }

@@ -6,6 +6,7 @@
 import type { AnyEventObject, AnyStateMachine } from 'xstate';
 import { charts } from '../../machines/index.ts';
 import type {
+  CheckpointRecord,
   CommandRecord,
   EndRecord,
   EventRecord,
@@ -13,11 +14,14 @@ import type {
   LinkRecord,
   WireRecord,
 } from '../journal/record.ts';
-import { type Effect, type Fold, fold } from './fold.ts';
+import { fold } from './fold.ts';
+import { chartsIn } from './persisted.ts';
 import { ChannelModel, Discrepancy } from './verify-channel.ts';
 import { compareCheckpoint, type Folded } from './verify-checkpoint.ts';
 import { difference, shown } from './verify-compare.ts';
+import { Debts, type Followed, say } from './verify-debts.ts';
 import { LinkModel, linkWords } from './verify-link.ts';
+import { UnknownModel } from './verify-unknown.ts';
 
 export interface Mismatch {
   /** The record at which it was noticed. */
@@ -60,31 +64,6 @@ export function verify(records: Iterable<JournalRecord>, options: VerifyOptions 
   return verifier.finish();
 }
 
-type Owed =
-  | { readonly kind: 'command'; readonly command: AnyEventObject }
-  | { readonly kind: 'tell'; readonly to: string; readonly event: AnyEventObject; readonly owner: Followed }
-  | { readonly kind: 'birth'; readonly id: string; readonly input: unknown };
-
-interface Followed {
-  readonly address: string;
-  readonly parent: string | undefined;
-  readonly chart: string;
-  readonly fold: Fold<AnyStateMachine>;
-  readonly machine: AnyStateMachine;
-  readonly model: ChannelModel | LinkModel | undefined;
-  snapshot: any;
-  /** What it wants done and is not in the journal yet, in order. */
-  owed: Owed[];
-  /** Whether the application may speak, or might have since nothing was owed. */
-  speaking: boolean;
-  /** Timers that run, by their ids. */
-  readonly timers: Map<string, AnyEventObject>;
-  /** What was begun and has not been heard of since: chart or promise. */
-  readonly begun: Map<string, 'chart' | 'promise'>;
-  /** A chart that it began and that has come to its end: it is told next. */
-  ended: { readonly id: string; readonly output: unknown } | undefined;
-}
-
 const chartById = new Map(Object.entries(charts).map(([name, machine]) => [machine.id, { name, machine }]));
 
 /** What a server's root hears from its sessions. */
@@ -103,8 +82,7 @@ const fromPeer = /^msgc?\./;
 /** Takes the records of one journal one by one, and tells at the end what it found. */
 export class Verifier {
   private readonly followed = new Map<string, Followed>();
-  /** Tells that are owed, by who must be told. */
-  private readonly tells = new Map<string, Owed[]>();
+  private readonly debts: Debts;
   private readonly ownCaps = new Map();
   private readonly counts = { records: 0, actors: 0, events: 0, commands: 0, bytes: 0, given: 0, leftOut: 0 };
   private readonly isElsewhere: (address: string) => boolean;
@@ -114,11 +92,10 @@ export class Verifier {
   private due: Followed | undefined;
   /** The program had ended: what its last steps still asked for is only written down, until all is as it was. */
   private onPaper = false;
-  /** Timers without an id of their own so far. */
-  private unnamed = 0;
 
   constructor({ elsewhere = () => false }: VerifyOptions = {}) {
     this.isElsewhere = elsewhere;
+    this.debts = new Debts(this.followed, elsewhere);
   }
 
   /** False: it does not fit, and nothing more is looked at. */
@@ -140,7 +117,7 @@ export class Verifier {
     const owed: string[] = [];
     for (const one of this.followed.values()) {
       try {
-        if (mismatch === undefined) this.settle(one);
+        if (mismatch === undefined) this.debts.settle(one);
       } catch (error) {
         owed.push(`${one.address}: ${(error as Error).message}`);
       }
@@ -180,7 +157,9 @@ export class Verifier {
         break;
       case 'checkpoint':
         this.onPaper = false;
-        compareCheckpoint(record, (address) => this.folded(address), this.isElsewhere);
+        // What came before the first record was cut off.
+        if (this.counts.records === 1) this.goOnFrom(record);
+        else compareCheckpoint(record, (address) => this.folded(address), this.isElsewhere);
         break;
     }
   }
@@ -221,7 +200,25 @@ export class Verifier {
     this.explain(one, event);
     if (one.snapshot.status !== 'active') return;
     const { snapshot, effects } = one.fold.step(one.snapshot, event);
-    this.stepped(one, snapshot, effects);
+    this.debts.stepped(one, snapshot, effects);
+  }
+
+  private goOnFrom({ actor, snapshot, timers }: CheckpointRecord): void {
+    for (const { address, chart, persisted } of chartsIn(actor, snapshot)) {
+      if (persisted.status !== 'active') continue;
+      const machine = charts[chart] as AnyStateMachine;
+      const folded = fold(machine, undefined, persisted);
+      const running = timers.filter((timer) => timer.actor === address);
+      const slash = address.lastIndexOf('/');
+      this.counts.actors++;
+      this.followed.set(address, {
+        ...{ address, parent: slash < 0 ? undefined : address.slice(0, slash), chart, machine, fold: folded },
+        ...{ snapshot: folded.first.snapshot, owed: [], speaking: false, ended: undefined },
+        model: this.modelFor(chart, persisted.context) && new UnknownModel(),
+        timers: new Map(running.map(({ id, event }) => [id, event])),
+        begun: new Map(Object.keys(persisted.children).map((id) => [id, 'promise'])),
+      });
+    }
   }
 
   private birth(address: string, id: string, event: EventRecord['event']): void {
@@ -231,7 +228,7 @@ export class Verifier {
     const slash = address.lastIndexOf('/');
     const parent = slash < 0 ? undefined : this.followed.get(address.slice(0, slash));
     if (parent !== undefined) {
-      const head = this.head(parent);
+      const head = this.debts.head(parent);
       const name = address.slice(slash + 1);
       if (head?.kind !== 'birth' || head.id !== name) {
         throw new Discrepancy(
@@ -240,7 +237,7 @@ export class Verifier {
       }
       const differs = difference(head.input, event.input, 'input');
       if (differs !== undefined) throw new Discrepancy(differs);
-      this.paid(parent);
+      this.debts.paid(parent);
     } else if (this.followed.size > 0 && this.counts.actors > 0 && slash >= 0) {
       throw new Discrepancy(`${address} has no parent`);
     }
@@ -256,20 +253,20 @@ export class Verifier {
     // A chart that begins starts its children before all else.
     const { effects } = folded.first;
     const children = effects.filter(({ kind }) => kind === 'begin');
-    this.stepped(one, one.snapshot, [...children, ...effects.filter(({ kind }) => kind !== 'begin')]);
+    this.debts.stepped(one, one.snapshot, [...children, ...effects.filter(({ kind }) => kind !== 'begin')]);
   }
 
   private command({ actor, command }: CommandRecord): void {
     this.counts.commands++;
     const one = this.alive(actor);
-    const head = this.head(one);
+    const head = this.debts.head(one);
     if (head?.kind !== 'command') {
       const instead = head === undefined ? 'nothing' : say(head);
       throw new Discrepancy(`the chart asks for ${instead}, not for ${shown(command)}`);
     }
     const differs = difference(head.command, command);
     if (differs !== undefined) throw new Discrepancy(`the chart asks for ${shown(head.command)}: ${differs}`);
-    this.paid(one);
+    this.debts.paid(one);
     if (this.onPaper) return;
     one.model?.obey(command as never);
     if (one.model?.owesBytes) this.due = one;
@@ -290,6 +287,7 @@ export class Verifier {
 
   private link(record: LinkRecord): void {
     const { model } = this.alive(record.actor);
+    if (model instanceof UnknownModel) return;
     if (!(model instanceof ChannelModel)) throw new Discrepancy('its chart is no channel');
     model.take(record);
   }
@@ -298,12 +296,10 @@ export class Verifier {
     const one = this.alive(actor);
     const done = one.snapshot.status === 'done';
     // Stopped by its parent, it leaves undone what it had not come to.
-    if (done) this.settle(one);
+    if (done) this.debts.settle(one);
     one.model?.end();
     this.followed.delete(actor);
-    for (const owed of this.tells.get(actor) ?? []) this.drop(owed);
-    this.tells.delete(actor);
-    for (const owed of one.owed) this.drop(owed);
+    this.debts.forget(one);
     const parent = one.parent === undefined ? undefined : this.followed.get(one.parent);
     if (parent === undefined) return;
     const id = actor.slice(one.parent!.length + 1);
@@ -314,7 +310,7 @@ export class Verifier {
   private folded(address: string): Folded | undefined {
     const one = this.followed.get(address);
     if (one === undefined) return undefined;
-    const head = this.head(one);
+    const head = this.debts.head(one);
     const { snapshot, timers } = one;
     const children: string[] = [];
     for (const { parent, address: its } of this.followed.values()) {
@@ -345,8 +341,9 @@ export class Verifier {
     if (one.ended !== undefined && !event.type.startsWith('xstate.')) {
       throw new Discrepancy(`it is not told that ${one.ended.id} has ended`);
     }
-    if (this.wasTold(one, event) || this.hasEnded(one, event) || this.wasDue(one, event)) return;
+    if (this.debts.wasTold(one, event) || this.hasEnded(one, event) || this.wasDue(one, event)) return;
     const { model, address, parent } = one;
+    if (model instanceof UnknownModel) return;
     const channel = model instanceof ChannelModel ? model : undefined;
     const link = model instanceof LinkModel ? model : undefined;
     if (channel !== undefined && fromPeer.test(event.type)) channel.told(event);
@@ -358,18 +355,6 @@ export class Verifier {
     }
     // Otherwise its parent, which may have told it, has a journal of its own.
     if (event.type === 'plane.violation') channel?.offended();
-  }
-
-  /** Another chart told it. */
-  private wasTold(one: Followed, event: AnyEventObject): boolean {
-    for (const owed of this.tells.get(one.address) ?? []) {
-      if (owed.kind !== 'tell' || difference(owed.event, event) !== undefined) continue;
-      if (this.head(owed.owner) !== owed) continue;
-      this.paid(owed.owner);
-      this.drop(owed);
-      return true;
-    }
-    return false;
   }
 
   /** What it began has come to its end. */
@@ -401,93 +386,4 @@ export class Verifier {
     }
     return false;
   }
-
-  // ----------------------------------------------------------------------------------------------------------- debts
-
-  private stepped(one: Followed, snapshot: any, effects: readonly Effect[]): void {
-    // An event may be written down while the chart is still at the one before it.
-    const spoke = one.snapshot.hasTag('speaking') || (one.speaking && one.owed.length > 0);
-    one.speaking = spoke || snapshot.hasTag('speaking');
-    one.snapshot = snapshot;
-    for (const effect of effects) this.owe(one, effect);
-  }
-
-  private owe(one: Followed, effect: Effect): void {
-    switch (effect.kind) {
-      case 'command':
-        one.owed.push(effect);
-        break;
-      case 'tell': {
-        const to = effect.to === 'parent' ? one.parent : `${one.address}/${effect.to}`;
-        if (to === undefined) break;
-        const owed = { kind: 'tell', to, event: effect.event, owner: one } as const;
-        one.owed.push(owed);
-        const list = this.tells.get(to);
-        if (list === undefined) this.tells.set(to, [owed]);
-        else list.push(owed);
-        break;
-      }
-      case 'begin': {
-        const isChart = one.machine.implementations.actors[effect.actor] as { implementations?: unknown } | undefined;
-        if (isChart?.implementations === undefined) {
-          one.begun.set(effect.id, 'promise');
-          if (effect.actor === 'dial' && one.model instanceof LinkModel) one.model.dial();
-        } else if (this.isElsewhere(`${one.address}/${effect.id}`)) one.begun.set(effect.id, 'promise');
-        else {
-          one.begun.set(effect.id, 'chart');
-          one.owed.push({ kind: 'birth', id: effect.id, input: effect.input });
-        }
-        break;
-      }
-      case 'end':
-        // What was begun and ended in one step never starts.
-        one.owed = one.owed.filter((owed) => owed.kind !== 'birth' || owed.id !== effect.id);
-        if (one.begun.get(effect.id) === 'promise') one.begun.delete(effect.id);
-        break;
-      case 'wait':
-        // A delayed event that nothing can stop has no id, and there may be several at a time.
-        one.timers.set(effect.id ?? `#${this.unnamed++}`, effect.event);
-        break;
-      case 'forget':
-        one.timers.delete(effect.id);
-        break;
-    }
-  }
-
-  /** What must be done first; tells to those who are gone are passed over. */
-  private head(one: Followed): Owed | undefined {
-    for (;;) {
-      const first = one.owed[0];
-      if (first?.kind !== 'tell' || this.followed.has(first.to)) return first;
-      this.paid(one);
-      this.drop(first);
-    }
-  }
-
-  private paid(one: Followed): void {
-    one.owed.shift();
-  }
-
-  private drop(owed: Owed): void {
-    if (owed.kind !== 'tell') return;
-    const list = this.tells.get(owed.to);
-    const at = list?.indexOf(owed) ?? -1;
-    if (at >= 0) list!.splice(at, 1);
-    if (list?.length === 0) this.tells.delete(owed.to);
-  }
-
-  /** Throws Discrepancy when something was to be done and is not in the journal. */
-  private settle(one: Followed): void {
-    const head = this.head(one);
-    if (head !== undefined) throw new Discrepancy(`it owes ${say(head)}`);
-    if (one.model?.owesBytes) throw new Discrepancy('it owes bytes');
-    if (one.model instanceof ChannelModel) one.model.checkThatAllWasTold();
-  }
 }
-
-const say = (owed: Owed): string =>
-  owed.kind === 'command'
-    ? shown(owed.command)
-    : owed.kind === 'tell'
-      ? `${owed.to} the news ${shown(owed.event)}`
-      : `the birth of ${owed.id}`;

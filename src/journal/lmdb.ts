@@ -11,7 +11,16 @@ import { JournalError } from './error.ts';
 import { checkFile } from './lmdb-file.ts';
 import { isAlive, type Owner, thisProcess } from './owner.ts';
 import { Shelf } from './shelf.ts';
-import { type Birth, byAge, headAfter, headAtBirth, type Store, type StreamHead, type StreamWriter } from './store.ts';
+import {
+  type Birth,
+  byAge,
+  headAfter,
+  headAfterCut,
+  headAtBirth,
+  type Store,
+  type StreamHead,
+  type StreamWriter,
+} from './store.ts';
 import { leftBehind, type Piece, Tail } from './tail.ts';
 
 const fileName = 'sumac-journal.mdb';
@@ -158,8 +167,7 @@ export class LmdbStore implements Store {
     const kept = this.kept(name);
     if (kept === undefined || (kept.head.owner && isAlive(kept.head.owner))) return;
     const { version } = kept;
-    const all = this.chunks.getKeys({ start: keyOf(name, 0), end: keyOf(name, mostRecords) });
-    const keys = [...all].map((key) => Uint8Array.from(key));
+    const keys = this.keysOf(name, mostRecords);
     await this.guarded(() =>
       this.heads.ifVersion(name, version, () => {
         quietly(this.heads.remove(name));
@@ -208,6 +216,19 @@ export class LmdbStore implements Store {
     if (!added) throw new JournalError('locked', `somebody else has written to ${name} in ${this.place}`);
   }
 
+  /** For writers: removes the chunks before that which begins with record `first`. */
+  async cut({ version }: Kept, after: KeptHead, first: number): Promise<void> {
+    const { name } = after;
+    const keys = this.keysOf(name, first);
+    const done = await this.guarded(() =>
+      this.heads.ifVersion(name, version, () => {
+        for (const key of keys) quietly(this.chunks.remove(key));
+        quietly(this.heads.put(name, after, version + 1));
+      }),
+    );
+    if (!done) throw new JournalError('locked', `somebody else has written to ${name} in ${this.place}`);
+  }
+
   /** For writers: gives the stream up. */
   async release(name: string, { head, version }: Kept): Promise<void> {
     this.writers.delete(name);
@@ -219,6 +240,12 @@ export class LmdbStore implements Store {
 
   touched(): number {
     return this.now();
+  }
+
+  /** Of the chunks of a stream that begin before record `end`. */
+  private keysOf(name: string, end: number): Uint8Array[] {
+    const keys = this.readable(() => [...this.chunks.getKeys({ start: keyOf(name, 0), end: keyOf(name, end) })]);
+    return keys.map((key) => Uint8Array.from(key));
   }
 
   private kept(name: string): Kept | undefined {
@@ -270,10 +297,23 @@ class LmdbWriter implements StreamWriter {
     const { owner } = before.head;
     const after = { ...headAfter(before.head, chunk, this.store.touched(), finished), owner };
     this.kept = { head: after, version: before.version + 1 };
-    const added = this.store.add(before, after, chunk);
-    this.under = Promise.allSettled([this.under, added]);
+    await this.follow(this.store.add(before, after, chunk));
+  }
+
+  async cut(first: number, bytes: number): Promise<void> {
+    if (this.broken !== undefined || this.closed) return;
+    const before = this.kept;
+    const { owner } = before.head;
+    const after = { ...headAfterCut(before.head, first, bytes), owner };
+    this.kept = { head: after, version: before.version + 1 };
+    await this.follow(this.store.cut(before, after, first));
+  }
+
+  /** Nothing is written any more after something could not be. */
+  private async follow(work: Promise<void>): Promise<void> {
+    this.under = Promise.allSettled([this.under, work]);
     try {
-      await added;
+      await work;
     } catch (error) {
       this.broken ??= error;
       throw error;

@@ -1,7 +1,16 @@
 /** A store in memory, for tests: it keeps every promise but that of outliving the program. */
 import type { Chunk } from './chunk.ts';
 import { JournalError } from './error.ts';
-import { type Birth, byAge, headAfter, headAtBirth, type Store, type StreamHead, type StreamWriter } from './store.ts';
+import {
+  type Birth,
+  byAge,
+  headAfter,
+  headAfterCut,
+  headAtBirth,
+  type Store,
+  type StreamHead,
+  type StreamWriter,
+} from './store.ts';
 
 interface Stream {
   head: StreamHead;
@@ -60,6 +69,11 @@ export class MemoryStore implements Store {
         }
         stream.chunks.push({ ...chunk, bytes: chunk.bytes.slice() });
         stream.head = headAfter(stream.head, chunk, this.now(), finished);
+      },
+      cut: async (first, bytes) => {
+        stream.head = headAfterCut(stream.head, first, bytes);
+        const at = stream.chunks.findIndex((chunk) => chunk.first >= first);
+        stream.chunks.splice(0, at < 0 ? stream.chunks.length : at);
       },
       close: async () => {
         if (stream.writer === writer) stream.writer = undefined;

@@ -17,7 +17,16 @@ import type { Chunk } from './chunk.ts';
 import { JournalError } from './error.ts';
 import { patiently, ShardWriter } from './nats-shard.ts';
 import { isAlive, type Owner, thisPlace, thisProcess } from './owner.ts';
-import { type Birth, byAge, headAfter, headAtBirth, type Store, type StreamHead, type StreamWriter } from './store.ts';
+import {
+  type Birth,
+  byAge,
+  headAfter,
+  headAfterCut,
+  headAtBirth,
+  type Store,
+  type StreamHead,
+  type StreamWriter,
+} from './store.ts';
 
 export interface NatsOptions {
   /** "127.0.0.1:4222", as many as there are nodes. */
@@ -185,6 +194,7 @@ export class NatsStore implements Store {
     let head = opened;
     let under: Promise<unknown> = Promise.resolve();
     let closed = false;
+    let cutAt: number | undefined;
     return {
       head: opened,
       append: async (chunk, { finished = false } = {}) => {
@@ -201,6 +211,15 @@ export class NatsStore implements Store {
         );
         under = Promise.allSettled([under, kept]);
         await kept;
+        if (cutAt === undefined) return;
+        // Now the head that is kept says so; a stream that is not cut yet is as good as one that is.
+        const first = cutAt;
+        cutAt = undefined;
+        await this.purge(subject, first).catch(() => {});
+      },
+      cut: async (first, bytes) => {
+        head = headAfterCut(head, first, bytes);
+        cutAt = first;
       },
       close: async () => {
         if (closed) return;
@@ -209,6 +228,11 @@ export class NatsStore implements Store {
         this.open.delete(name);
       },
     };
+  }
+
+  private async purge(subject: string, first: number): Promise<void> {
+    const seq = await this.placeOf(subject, first);
+    await patiently(() => this.manager.streams.purge(this.stream, { filter: subject, seq }));
   }
 
   /** The shard's writer, which is ours from then on. Throws JournalError `locked` when it is somebody else's. */

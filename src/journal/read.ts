@@ -5,7 +5,7 @@ import type { JournalRecord } from './record.ts';
 import type { Store, StreamHead } from './store.ts';
 
 /**
- * The records of a stream from number `from` on. Throws JournalError at the first record that is not as it was written, or
+ * The records of a stream from number `from` on, or from the first that was not cut off. Throws JournalError at the first record that is not as it was written, or
  * that is missing at the end: all before it have been handed out.
  */
 export async function* readStream(
@@ -16,10 +16,16 @@ export async function* readStream(
   const head = await store.head(name);
   if (head === undefined) throw new JournalError('absent', `there is no session ${name} in ${store.place}`);
   const reader = new ChunkReader();
-  let last = from - 1;
-  for await (const chunk of store.read(name, from)) {
+  let begin = Math.max(from, head.first ?? 1);
+  let last = begin - 1;
+  for await (const chunk of store.read(name, begin)) {
+    if (last < begin && readHead(chunk).first > begin) {
+      // What was cut off meanwhile is not missing.
+      begin = Math.max(begin, (await store.head(name))?.first ?? 1);
+      last = begin - 1;
+    }
     for (const record of reader.read(chunk)) {
-      if (record.seq < from) continue;
+      if (record.seq < begin) continue;
       if (record.seq !== last + 1) throw new JournalError('damaged', `record ${last + 1} is missing`);
       last = record.seq;
       yield record;

@@ -20,6 +20,8 @@ export interface Birth {
 
 export interface StreamHead extends Birth {
   readonly name: string;
+  /** The number of its first record, if those before it were cut off: a checkpoint. */
+  readonly first?: number | undefined;
   /** The number of its last record, 0 if there is none. */
   readonly last: number;
   /** Checksum of its last record. */
@@ -44,6 +46,11 @@ export interface StreamWriter {
    * meanwhile, `unwritable` when it cannot be kept. After a rejection nothing more is written.
    */
   append(chunk: Chunk, how?: { readonly finished?: boolean }): Promise<void>;
+  /**
+   * Removes what stands before the chunk that begins with record `first`, `bytes` in all; the numbers of the others stay. It
+   * may be gone somewhat later than this resolves, when more is written.
+   */
+  cut(first: number, bytes: number): Promise<void>;
   /** Waits for what is under way, and gives the stream up. */
   close(): Promise<void>;
 }
@@ -73,6 +80,13 @@ export interface Store {
   /** Writers must be closed before. */
   close(): Promise<void>;
 }
+
+/** What is left of a stream's head when what stands before record `first` is gone. */
+export const headAfterCut = (head: StreamHead, first: number, bytes: number): StreamHead => ({
+  ...head,
+  first,
+  bytes: head.bytes - bytes,
+});
 
 /** What was added to a stream's head by a chunk. */
 export const headAfter = (

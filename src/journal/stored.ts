@@ -61,6 +61,12 @@ interface Stream {
   readonly birth: Birth;
   readonly records: ChunkWriter;
   readonly writer: Promise<StreamWriter>;
+  /** What waits begins with a checkpoint. */
+  fresh: boolean;
+  /** Bytes that were handed over, and that were there before. */
+  bytes: number;
+  /** Of the journal of a root, which may be cut there. */
+  readonly checkpoints: Mark[];
   /** Charts that have begun and not ended; when there are none left, the session is over. */
   alive: number;
   over: boolean;
@@ -76,6 +82,20 @@ interface OnTheWay {
 
 /** Buffers of all journals of this program: memory that is asked for anew has the garbage collector look through everything. */
 const pool = new BufferPool();
+
+/** A checkpoint in a stream. */
+interface Mark {
+  readonly seq: number;
+  /** Milliseconds of the clock. */
+  readonly at: number;
+  /** Bytes of what stands before it. */
+  readonly bytes: number;
+}
+
+/** Checkpoints that are remembered of a journal; more than that lie closer together than anybody wants to cut. */
+const mostMarks = 2_000;
+/** Streams that are over, and whose last words are known as such. */
+const mostClosed = 10_000;
 
 export class StoredJournal implements ResumableJournal {
   run: string;
@@ -174,6 +194,35 @@ export class StoredJournal implements ResumableJournal {
     this.fail(error);
   }
 
+  /**
+   * Cuts off what the journal of a server itself, which lasts as long as the program, holds from before a time that no session
+   * which is kept reaches back to (milliseconds since 1970): up to the last checkpoint before it. Resolves when that is done.
+   */
+  async trim(before: number): Promise<void> {
+    for (const stream of [...this.streams.values()]) {
+      const { name, checkpoints, writer } = stream;
+      if (!name.endsWith('/server')) continue;
+      const mark = checkpoints.findLast(({ at }) => this.epoch + at < before);
+      if (mark === undefined) continue;
+      const gone = checkpoints.splice(0, checkpoints.indexOf(mark) + 1).at(-1)!;
+      for (const [i, later] of checkpoints.entries()) {
+        checkpoints[i] = { ...later, bytes: later.bytes - gone.bytes };
+      }
+      stream.bytes -= gone.bytes;
+      // Behind all that there is, the checkpoint with it.
+      this.flush();
+      await this.written;
+      const cut = writer.then((opened) => opened.cut(gone.seq, gone.bytes));
+      this.follow(cut);
+      await cut.catch(() => {});
+    }
+  }
+
+  /** Whether a stream of this name is that of a session of this program. */
+  isSession(name: string): boolean {
+    return name.startsWith(`${this.run}/session:`);
+  }
+
   async past(root: 'server' | 'client'): Promise<Past | undefined> {
     const { store, name, clock } = this.options;
     await store.settled?.();
@@ -195,7 +244,16 @@ export class StoredJournal implements ResumableJournal {
       }
       const records = new ChunkWriter(head.last, head.checksum, undefined, pool);
       const name = head.name;
-      this.streams.set(name, { name, birth: head, records, writer: Promise.resolve(writer), alive, over: false });
+      const stream = {
+        name,
+        birth: head,
+        records,
+        writer: Promise.resolve(writer),
+        bytes: head.bytes,
+        checkpoints: [],
+        fresh: false,
+      };
+      this.streams.set(name, { ...stream, alive, over: false });
       // What is personal is left out of those, too, whose births were not written by this journal.
       for (const { actor, chart, context } of actors) {
         redact?.({ kind: 'event', at: 0, actor, chart, event: { type: 'xstate.init', input: context } });
@@ -227,7 +285,7 @@ export class StoredJournal implements ResumableJournal {
     if (stream === undefined) return;
     const { redact } = this.options;
     // Whoever begins to read at a checkpoint need not read what stands before it.
-    if (kind === 'checkpoint') this.cut(stream);
+    if (kind === 'checkpoint') this.beginAtCheckpoint(stream, entry.at);
     stream.records.add(redact === undefined ? entry : redact(entry));
     if (kind === 'end') {
       stream.alive--;
@@ -235,7 +293,18 @@ export class StoredJournal implements ResumableJournal {
     } else if (kind === 'event' && entry.chart !== undefined) stream.alive++;
     stream.over = stream.alive === 0;
     this.dirty.add(stream);
-    if (stream.records.size >= enough || stream.over) this.cut(stream);
+    if (stream.fresh && stream.records.size >= enough) this.cutAll();
+    else if (stream.records.size >= enough || stream.over) this.cut(stream);
+  }
+
+  private beginAtCheckpoint(stream: Stream, at: number): void {
+    this.cut(stream);
+    stream.fresh = true;
+    const { checkpoints, records, bytes } = stream;
+    checkpoints.push({ seq: records.last + 1, at, bytes });
+    if (checkpoints.length <= mostMarks) return;
+    const half = checkpoints.filter((_, i) => i % 2 === 0);
+    checkpoints.splice(0, checkpoints.length, ...half);
   }
 
   /** A copy of bytes that are not ours, until they are written down. */
@@ -280,6 +349,9 @@ export class StoredJournal implements ResumableJournal {
       birth,
       records: new ChunkWriter(0, 0, undefined, pool),
       writer,
+      fresh: false,
+      bytes: 0,
+      checkpoints: [],
       alive: 0,
       over: false,
     };
@@ -292,13 +364,19 @@ export class StoredJournal implements ResumableJournal {
     this.options.clock.clearTimeout(this.timer);
     this.timer = undefined;
     this.writeDown();
-    for (const stream of this.dirty) this.cut(stream);
+    this.cutAll();
     this.handOver();
+  }
+
+  /** Whoever goes on from a checkpoint takes for granted what other streams say up to then: it is kept no sooner than that. */
+  private cutAll(): void {
+    for (const fresh of [false, true]) for (const one of this.dirty) if (one.fresh === fresh) this.cut(one);
   }
 
   /** Makes a chunk of what is written down: it is handed over with the next ones, so that the store has fewer commits. */
   private cut(stream: Stream): void {
     this.dirty.delete(stream);
+    stream.fresh = false;
     const chunk = stream.records.cut();
     if (chunk === undefined || this.failed !== undefined) return;
     const { over, name, birth } = stream;
@@ -306,6 +384,7 @@ export class StoredJournal implements ResumableJournal {
     this.onTheWay.add(ready);
     this.ready.push(ready);
     this.readyBytes += chunk.bytes.length;
+    stream.bytes += chunk.bytes.length;
     this.underWay += chunk.bytes.length;
     if (over || this.readyBytes >= mostReady) this.handOver();
     if (over) this.release(stream);
@@ -342,6 +421,7 @@ export class StoredJournal implements ResumableJournal {
     this.streams.delete(stream.name);
     for (const [actor, its] of this.byActor) if (its === stream) this.byActor.delete(actor);
     this.closed.add(stream.name);
+    if (this.closed.size > mostClosed) this.closed.delete(this.closed.values().next().value!);
     this.follow(
       stream.writer.then(
         (writer) => writer.close(),

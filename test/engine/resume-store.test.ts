@@ -3,11 +3,13 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { wallClock } from '../../src/engine/clock.ts';
 import { takeUp } from '../../src/engine/past.ts';
 import { Redactor } from '../../src/engine/redact.ts';
+import { replayStream } from '../../src/engine/replay.ts';
 import { verifyStream } from '../../src/engine/verify-stream.ts';
 import { MemoryStore } from '../../src/journal/memory-store.ts';
 import { StoredJournal } from '../../src/journal/stored.ts';
 import { Server } from '../../src/server/server.ts';
-import { pause, up } from '../replay/recorded.ts';
+import { all } from '../journal/contract.ts';
+import { always, pause, up } from '../replay/recorded.ts';
 import { first, Network } from '../support/network.ts';
 
 describe('sessions with journals of their own', () => {
@@ -15,17 +17,19 @@ describe('sessions with journals of their own', () => {
   afterEach(() => network.close());
 
   /** Two clients at a server that ends without a word: what is in the store then. */
-  async function crashed(): Promise<MemoryStore> {
+  async function crashed(then: (journal: StoredJournal) => Promise<void> = async () => {}): Promise<MemoryStore> {
     const store = new MemoryStore(() => Date.now());
     network = new Network();
-    const server = network.server('source', { width: 16, height: 16, journal: journalIn(store, 'first') });
+    const journal = journalIn(store, 'first');
+    const server = network.server('source', { width: 16, height: 16, journal });
     const clients = [network.client('source'), network.client('source')];
     for (const client of clients) await up(client);
     const typed = first(server.input, (event) => event.type === 'key');
     await pause(50);
     clients[0]!.input.keyDown(30);
     await typed;
-    await (server.system.journal as StoredJournal).durable();
+    await journal.durable();
+    await then(journal);
     const after = new MemoryStore(() => Date.now());
     const streams = (one: MemoryStore) => (one as any).streams as Map<string, any>;
     for (const [name, { head, chunks }] of streams(store)) {
@@ -34,6 +38,8 @@ describe('sessions with journals of their own', () => {
     }
     return after;
   }
+
+  const journalled = (journal: StoredJournal): MemoryStore => (journal as any).options.store;
 
   function journalIn(store: MemoryStore, word: string): StoredJournal {
     const redactor = new Redactor();
@@ -46,6 +52,7 @@ describe('sessions with journals of their own', () => {
         clearTimeout: (id) => clearTimeout(id),
       },
       redact: (entry) => redactor.redact(entry),
+      checkpoints: always,
     });
   }
 
@@ -70,9 +77,45 @@ describe('sessions with journals of their own', () => {
     }
   });
 
+  it('go on from a server whose own journal was cut at a checkpoint, and all of it proves itself', async () => {
+    const lengths: number[] = [];
+    const store = await crashed(async (journal) => {
+      const root = async () => (await all(journalled(journal), '20260101-000000-firs/server')).length;
+      lengths.push(await root());
+      const sessions = (await journalled(journal).list()).filter(({ name }) => journal.isSession(name));
+      // How the oldest session was linked is told as long as that is kept.
+      await journal.trim(Math.min(...sessions.map(({ born }) => born)));
+      lengths.push(await root());
+      await journal.trim(Date.now() + 1);
+      await pause(60);
+      lengths.push(await root());
+    });
+    const [whole, kept, cut] = lengths as [number, number, number];
+    expect(kept).toBeGreaterThan(whole * 0.6);
+    expect(cut).toBeLessThan(whole / 3);
+    const name = '20260101-000000-firs/server';
+    const [first] = await all(store, name);
+    expect(first).toMatchObject({ kind: 'checkpoint', actor: 'server' });
+    expect((await store.head(name))!.first).toBe(first!.seq);
+    const journal = journalIn(store, 'next');
+    const taken = await takeUp(journal, 'server', wallClock);
+    expect(taken).toMatchObject({ sessions: ['session:1', 'session:2'], refused: [] });
+    const server = new Server({ journal }, {}, taken);
+    expect(server.system.snapshots().get('server/session:2')?.value).toBe('awaiting return');
+    await server.close();
+    await journal.close();
+    for (const { name } of await store.list()) {
+      const report = await verifyStream(store, name);
+      expect([name, report.damage, report.mismatch, report.unfinished]).toEqual([name, undefined, undefined, []]);
+      const steps: number[] = [];
+      for await (const { seq } of replayStream(store, name)) steps.push(seq);
+      expect(steps.length).toBeGreaterThan(3);
+    }
+  });
+
   it('are left out where they are damaged, and the others go on', async () => {
     const store = await crashed();
-    const [chunk] = (store as any).streams.get('20260101-000000-firs/session:1').chunks;
+    const chunk = (store as any).streams.get('20260101-000000-firs/session:1').chunks.at(-1);
     chunk.bytes[chunk.bytes.length - 3] ^= 1;
     const journal = journalIn(store, 'next');
     const taken = await takeUp(journal, 'server', wallClock);
@@ -88,7 +131,7 @@ describe('sessions with journals of their own', () => {
 
   it('are left alone when the journal of their server is damaged', async () => {
     const store = await crashed();
-    const [chunk] = (store as any).streams.get('20260101-000000-firs/server').chunks;
+    const chunk = (store as any).streams.get('20260101-000000-firs/server').chunks.at(-1);
     chunk.bytes[chunk.bytes.length - 3] ^= 1;
     const before = await store.list();
     const taken = await takeUp(journalIn(store, 'next'), 'server', wallClock);

@@ -1,6 +1,6 @@
 /** What every store of journals promises, held against each of them. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type Chunk, ChunkWriter } from '../../src/journal/chunk.ts';
+import { type Chunk, ChunkWriter, readHead } from '../../src/journal/chunk.ts';
 import { JournalError } from '../../src/journal/error.ts';
 import { readStream } from '../../src/journal/read.ts';
 import type { Entry, JournalRecord } from '../../src/journal/record.ts';
@@ -172,6 +172,36 @@ export function storeContract(make: () => Promise<StoreUnderTest>, largeRecord =
       await second.append(new Chunks(second.head.last, second.head.checksum).next(2));
       await second.close();
       expect(numbers(await all(store, 'run/client'))).toEqual([1, 2, 3, 4, 5]);
+    });
+
+    it('cuts off what stands before a chunk, and goes on', async () => {
+      const writer = await store.write('run/server', birthAt(1));
+      const chunks = new Chunks();
+      const made = [4, 5, 6, 7].map((size) => chunks.next(size));
+      const sizes = made.map(({ bytes }) => bytes.length);
+      for (const chunk of made) await writer.append(chunk);
+      const reading = all(store, 'run/server');
+      await writer.cut(10, sizes[0]! + sizes[1]!);
+      const last = chunks.next(3);
+      sizes.push(last.bytes.length);
+      await writer.append(last);
+      // Whoever reads meanwhile finds nothing missing.
+      expect([1, 10]).toContain((await reading)[0]!.seq);
+      for (const one of [store, await under.again()]) {
+        const head = { first: 10, last: 25, bytes: sizes[2]! + sizes[3]! + sizes[4]! };
+        expect(await one.head('run/server')).toMatchObject(head);
+        expect(await all(one, 'run/server')).toEqual(expected(10, 25));
+        expect(await all(one, 'run/server', 3)).toEqual(expected(10, 25));
+        expect(await all(one, 'run/server', 17)).toEqual(expected(17, 25));
+        const there: number[] = [];
+        for await (const chunk of one.read('run/server')) there.push(readHead(chunk).first);
+        expect(there).toEqual([10, 16, 23]);
+        if (one !== store) await one.close();
+      }
+      await writer.close();
+      const next = await store.write('run/server', birthAt(1));
+      expect(next.head).toMatchObject({ first: 10, last: 25 });
+      await next.close();
     });
 
     it('adds nothing that does not come next', async () => {

@@ -370,6 +370,7 @@ function watching(store: Store, before: (chunk: Chunk) => void | Promise<void>):
           await before(chunk);
           await writer.append(chunk, how);
         },
+        cut: (first, bytes) => writer.cut(first, bytes),
         close: () => writer.close(),
       };
       return watched;

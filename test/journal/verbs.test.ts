@@ -8,7 +8,8 @@ import type { Retention } from '../../src/journal/retention.ts';
 import { Shelf } from '../../src/journal/shelf.ts';
 import { openJournal, openStore } from '../../src/open-journal.ts';
 import { Captured, readPng, start } from '../cli/captured.ts';
-import { record, stories } from '../replay/recorded.ts';
+import { always, pause, record, stories, up } from '../replay/recorded.ts';
+import { Network } from '../support/network.ts';
 
 let folder: string;
 let place: string;
@@ -285,6 +286,47 @@ describe('openJournal', () => {
     expect(await heads()).toHaveLength(3);
     await session(at, { keepMs: 0 });
     expect(await heads()).toHaveLength(1);
+  });
+
+  it('cuts the journal of a server that lasts, and what is left of it proves itself', async () => {
+    const at = join(folder, 'lasting');
+    const journals = await openJournal({ place: at, keepMs: 0, checkpoints: always });
+    const journal = journals.journal();
+    const root = async () => {
+      const reading = await openStore(at);
+      const heads = await reading.list();
+      await reading.close();
+      return heads.find(({ name }) => name.endsWith('/server'))!;
+    };
+    const network = new Network();
+    network.server('one', { width: 16, height: 16, journal });
+    const firsts: number[] = [];
+    try {
+      for (let i = 0; i < 6; i++) {
+        const client = network.client('one');
+        await up(client);
+        client.close();
+        await pause(100);
+        await journal.durable();
+        await journals.prune();
+        firsts.push((await root()).first ?? 1);
+        expect((await sumac('journal', 'verify', at)).code).toBe(0);
+      }
+    } finally {
+      await network.close();
+      await journals.close();
+    }
+    const { first, last, name } = await root();
+    expect(firsts[0]).toBeGreaterThan(1);
+    expect(new Set(firsts).size).toBeGreaterThan(3);
+    expect(last).toBeGreaterThan(500);
+    expect(first).toBeGreaterThan(last / 2);
+    const verified = await sumac('journal', 'verify', at, name);
+    expect(verified.lines).toEqual([expect.stringMatching(/ 0 mismatches/)]);
+    const shown = await sumac('journal', 'show', at, name);
+    expect([shown.code, shown.lines.length]).toEqual([0, last - first! + 1]);
+    expect(shown.lines[0]).toMatch(/ server +checkpoint /);
+    expect((await sumac('replay', at, name, '--at', '1s')).code).toBe(0);
   });
 
   it('counts the pictures that are kept beside a session, drops them before any session, and with theirs', async () => {
