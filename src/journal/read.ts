@@ -6,7 +6,7 @@ import type { Store, StreamHead } from './store.ts';
 
 /**
  * The records of a stream from number `from` on, or from the first that was not cut off. Throws JournalError at the first record that is not as it was written, or
- * that is missing at the end: all before it have been handed out.
+ * that is missing at the end: all before it have been handed out. `absent`: it was cut off while it was read.
  */
 export async function* readStream(
   store: Store,
@@ -19,10 +19,14 @@ export async function* readStream(
   let begin = Math.max(from, head.first ?? 1);
   let last = begin - 1;
   for await (const chunk of store.read(name, begin)) {
-    if (last < begin && readHead(chunk).first > begin) {
-      // What was cut off meanwhile is not missing.
-      begin = Math.max(begin, (await store.head(name))?.first ?? 1);
-      last = begin - 1;
+    if (readHead(chunk).first > last + 1) {
+      const { first = 1 } = (await store.head(name)) ?? {};
+      // What was cut off meanwhile is not missing, but there is no going on in the middle.
+      if (last >= begin && first > last + 1) {
+        throw new JournalError('absent', `${name} was cut off up to record ${first} while it was read; read it again`);
+      }
+      begin = Math.max(begin, first);
+      last = Math.max(last, begin - 1);
     }
     for (const record of reader.read(chunk)) {
       if (record.seq < begin) continue;
