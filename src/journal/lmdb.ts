@@ -3,13 +3,14 @@
  * in this program or in another. The file is looked at before LMDB is: LMDB trusts what it maps, and a file that is not its
  * own, or was cut short, would take the whole program down.
  */
-import { mkdirSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Database, open as openEnvironment, type RootDatabase } from 'lmdb';
 import { type Chunk, readHead } from './chunk.ts';
 import { JournalError } from './error.ts';
 import { checkFile } from './lmdb-file.ts';
 import { isAlive, type Owner, thisProcess } from './owner.ts';
+import { Room } from './room.ts';
 import { Shelf } from './shelf.ts';
 import {
   type Birth,
@@ -24,6 +25,8 @@ import {
 import { leftBehind, type Piece, Tail } from './tail.ts';
 
 const fileName = 'sumac-journal.mdb';
+
+const usualReserve = 1024 * 1024;
 
 /** Format of what is in the file, apart from chunks, which have one of their own. */
 const format = 1;
@@ -51,6 +54,8 @@ interface Kept {
 export interface LmdbOptions {
   /** Changes nothing, and makes nothing. */
   readonly readOnly?: boolean;
+  /** Bytes of the disk that it leaves to others. Default: 1 MiB. */
+  readonly reserve?: number;
   /** Milliseconds since 1970. */
   readonly now: () => number;
 }
@@ -64,9 +69,11 @@ export class LmdbStore implements Store {
   private readonly chunks: Database<Uint8Array, Uint8Array>;
   private readonly now: () => number;
   private readonly writers = new Set<string>();
+  private readonly room: Room;
 
-  private constructor(folder: string, environment: RootDatabase, { now, readOnly = false }: LmdbOptions) {
+  private constructor(folder: string, environment: RootDatabase, room: Room, { now, readOnly = false }: LmdbOptions) {
     this.place = folder;
+    this.room = room;
     this.shelf = new Shelf(join(folder, 'pictures'));
     this.tail = readOnly ? undefined : new Tail(folder);
     this.environment = environment;
@@ -85,6 +92,9 @@ export class LmdbStore implements Store {
     if (!readOnly) make(folder);
     const exists = checkFile(path, folder);
     if (readOnly && !exists) throw new JournalError('absent', `there is no journal in ${folder}`);
+    // To read it, LMDB needs a small file beside it.
+    const room = new Room(folder, readOnly ? 0 : (options.reserve ?? usualReserve));
+    if (!(readOnly && existsSync(`${path}-lock`)) && !room.has(0)) throw full(folder);
     let environment: RootDatabase;
     try {
       environment = openEnvironment({ ...settings, path, readOnly });
@@ -102,7 +112,7 @@ export class LmdbStore implements Store {
             : `${path} is no journal of ours`,
         );
       }
-      const store = new LmdbStore(folder, environment, options);
+      const store = new LmdbStore(folder, environment, room, options);
       if (!readOnly) store.takeIn();
       return store;
     } catch (error) {
@@ -205,6 +215,7 @@ export class LmdbStore implements Store {
 
   /** For writers: adds a chunk if the head is still the one that they know. */
   async add(before: Kept, after: KeptHead, chunk: Chunk): Promise<void> {
+    if (!this.room.has(chunk.bytes.length)) throw full(this.place);
     const { name } = after;
     const { version } = before;
     const added = await this.guarded(() =>
@@ -373,6 +384,9 @@ const reasons: readonly (readonly [RegExp, string])[] = [
   [/read-only|EROFS/i, 'it is read-only'],
   [/not a directory|ENOTDIR|EEXIST/i, 'it is no folder'],
 ];
+
+const full = (place: string): JournalError =>
+  new JournalError('unwritable', `the journal in ${place} cannot be written: the disk is full`);
 
 function unwritable(place: string, error: unknown): JournalError {
   if (error instanceof JournalError) return error;

@@ -21,6 +21,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { JournalError } from '../../src/journal/error.ts';
 import { LmdbStore } from '../../src/journal/lmdb.ts';
 import { readStream } from '../../src/journal/read.ts';
+import { Room } from '../../src/journal/room.ts';
 import { all, birthAt, Chunks, storeContract } from './contract.ts';
 
 const now = () => Date.now();
@@ -78,6 +79,35 @@ describe('a folder that is not as it should be', () => {
     expect(refusal(folder)).toMatchObject({ fault: 'absent', message: `there is no journal in ${folder}` });
     expect(refusal(join(folder, 'none'))).toMatchObject({ fault: 'absent' });
     expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it('is on a disk with no room: nothing is begun, and what there is can be read', async () => {
+    const fresh = join(folder, 'fresh');
+    const more = Number.MAX_SAFE_INTEGER;
+    expect(() => LmdbStore.open(fresh, { now, reserve: more })).toThrow(/fresh cannot be written: the disk is full$/);
+    expect(readdirSync(fresh)).toEqual([]);
+    await filled();
+    expect(() => LmdbStore.open(folder, { now, reserve: more })).toThrow(/the disk is full$/);
+    const reading = LmdbStore.open(folder, { now, readOnly: true, reserve: more });
+    expect(await all(reading, 'run/client')).toHaveLength(200);
+    await reading.close();
+  });
+
+  it('is on a disk that has no more room: what is kept stays, and LMDB is not asked for more', async () => {
+    const store = LmdbStore.open(folder, { now });
+    const writer = await store.write('run/client', birthAt(1));
+    const chunks = new Chunks();
+    await writer.append(chunks.next(10));
+    (store as unknown as { room: Room }).room = new Room(folder, Number.MAX_SAFE_INTEGER);
+    await expect(writer.append(chunks.next(10))).rejects.toMatchObject({
+      fault: 'unwritable',
+      message: `the journal in ${folder} cannot be written: the disk is full`,
+    });
+    await writer.close();
+    await store.close();
+    const reading = LmdbStore.open(folder, { now, readOnly: true });
+    expect(await all(reading, 'run/client')).toHaveLength(10);
+    await reading.close();
   });
 
   it('is a file', () => {
