@@ -367,7 +367,7 @@ export const sessionServerSetup = setup({
   },
   delays: {
     /** As long as a client takes to switch its channels. */
-    'arrival deadline': 10_000,
+    'company deadline': 10_000,
     'return deadline': ({ context }) => context.returnMs ?? 0,
   },
 });

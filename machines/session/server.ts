@@ -141,7 +141,7 @@ export const sessionServer = sessionServerSetup.createMachine({
          */
         alone: {
           after: {
-            'arrival deadline': {
+            'company deadline': {
               target: '#session/server.over',
               actions: { type: 'remember the reason', params: { reason: 'the client went back to the source' } },
             },

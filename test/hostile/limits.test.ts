@@ -32,6 +32,25 @@ describe('the table of limits in the README', () => {
     expect(comments.get(name)).toContain(`Default ${same}`);
   });
 
+  /** Where the numbers stand that are none of `name ?? 1_000` or `name = 1_000`. */
+  const elsewhere: Record<string, [file: string, before: string]> = {
+    linkMs: ['machines/link/server.ts', "'link deadline':"],
+    arrivalMs: ['machines/migration/target.ts', "'arrival deadline':"],
+    maxMessagesPerSecond: ['src/engine/pace.ts', 'usualRate ='],
+    maxUnsentBytes: ['src/engine/outgoing.ts', 'usualOverdraft ='],
+  };
+  const product = (text: string) => text.split('*').reduce((all, one) => all * Number(one.replaceAll('_', '')), 1);
+
+  it.each(rows)('says of %s that it is %s, and so does the code', (name, usual) => {
+    const [file, before] = elsewhere[name] ?? [];
+    const code = (file === undefined ? sources : [read(file)]).join('\n');
+    const start = before?.replace(/[.*+?^${}()|[\]\\]/g, '\\$&') ?? `${name} (?:\\?\\?|=)`;
+    const found = [...code.matchAll(new RegExp(`${start} ([\\d_][\\d_ *]*)`, 'g'))].map(([, text]) => product(text!));
+    const said = product(usual.replaceAll(',', '').replace(' MiB', ' * 1024 * 1024'));
+    expect(found.length).toBeGreaterThan(0);
+    expect(found).toEqual(found.map(() => said));
+  });
+
   it('names all that there are', () => {
     expect(rows).toHaveLength(12);
     const limits = [...comments.keys()].filter((name) => /^(max|most)[A-Z]|^(hello|link|arrival|return)Ms$/.test(name));

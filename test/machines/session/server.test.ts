@@ -281,10 +281,10 @@ describe('a client that came ahead of the guest', () => {
       in: { arriving: 'alone' },
       does: [tells('target', lost('inputs:0', 'link:3'))],
       context: { reserved: {} },
-      waits: ['arrival deadline'],
+      waits: ['company deadline'],
     });
     alone
-      .when(elapsed('arrival deadline'))
+      .when(elapsed('company deadline'))
       .expect({ ...over(back), does: [ends('target'), hangUp('main:0', back), isOver(back), ends('main:0')] });
     const begunOne = parked.after(beginParked('display:0', 'link:2', 'migrate data'));
     begunOne.when(down('display:0')).expect({
