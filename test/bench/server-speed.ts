@@ -143,11 +143,11 @@ async function theirDrawer(subject: Subject, coding: Coding): Promise<Drawer> {
   return { port: guest.spicePort, pid: guest.pid, draw: (more) => guest.flood(more), stop: () => guest.stop() };
 }
 
-/** Two pictures of a kind that differ in most of their pixels, so that each is a new one. */
+/** Pictures of a kind that differ in most of their pixels, and more of them than a client's GLZ window has room for. */
 function pictures(subject: Exclude<Subject, 'fills'>): Uint8Array[] {
   const draw = subject === 'natural' ? naturalPicture : screenPicture;
   const wide = draw(width + 160, height);
-  return [0, 157].map((from) => {
+  return Array.from({ length: 12 }, (_, i) => (i * 61) % 160).map((from) => {
     const pixels = new Uint8Array(width * height * 4);
     for (let y = 0; y < height; y++) {
       const at = (y * (width + 160) + from) * 4;
@@ -191,9 +191,9 @@ async function serve(subject: Subject, imageCompression: Coding): Promise<void> 
       if (!isAtIt) go();
     });
   } else {
-    const both = pictures(subject);
+    const all = pictures(subject);
     process.on('message', () => {
-      const picture = both[turn++ % 2]!;
+      const picture = all[turn++ % all.length]!;
       // None is what the client keeps already, in whatever bands it is sent.
       const words = new Uint32Array(picture.buffer);
       for (let y = 0; y < height; y += 16) words[y * width] = turn;
