@@ -3,42 +3,10 @@
  * taken or removed is in it; it may hold more than that, never less, and never more rectangles than `most`.
  */
 import type { Rect } from '../sources/console.ts';
+import { areaOf, around, isEmptyRect, overlap, without } from '../sources/rect.ts';
 
 /** More rectangles than this are put together. */
 const most = 24;
-
-export const isEmptyRect = ({ left, top, right, bottom }: Rect): boolean => left >= right || top >= bottom;
-export const areaOf = ({ left, top, right, bottom }: Rect): number => (right - left) * (bottom - top);
-
-export const intersect = (a: Rect, b: Rect): Rect => ({
-  left: Math.max(a.left, b.left),
-  top: Math.max(a.top, b.top),
-  right: Math.min(a.right, b.right),
-  bottom: Math.min(a.bottom, b.bottom),
-});
-
-/** The smallest rectangle around both. */
-export const around = (a: Rect, b: Rect): Rect => ({
-  left: Math.min(a.left, b.left),
-  top: Math.min(a.top, b.top),
-  right: Math.max(a.right, b.right),
-  bottom: Math.max(a.bottom, b.bottom),
-});
-
-export const overlap = (a: Rect, b: Rect): boolean =>
-  a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
-
-/** What of `a` is not in `b`: up to four rectangles. */
-export function without(a: Rect, b: Rect): Rect[] {
-  if (!overlap(a, b)) return [a];
-  const { left, top, right, bottom } = intersect(a, b);
-  return [
-    { left: a.left, top: a.top, right: a.right, bottom: top },
-    { left: a.left, top, right: left, bottom },
-    { left: right, top, right: a.right, bottom },
-    { left: a.left, top: bottom, right: a.right, bottom: a.bottom },
-  ].filter((rect) => !isEmptyRect(rect));
-}
 
 export class Dirty {
   private rects: Rect[] = [];

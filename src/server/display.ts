@@ -8,7 +8,7 @@ import type { JpegCodec } from '../image/jpeg.ts';
 import { caps, DisplayCap } from '../protocol/capabilities.ts';
 import { readMigrateData, writeMigrateData } from '../protocol/migrate-data.ts';
 import type { Rect } from '../sources/console.ts';
-import { isEmptyRect } from './dirty.ts';
+import { isEmptyRect } from '../sources/rect.ts';
 import { Framebuffer } from './framebuffer.ts';
 import { Motion, type Video } from './motion.ts';
 import type { Part } from './part.ts';

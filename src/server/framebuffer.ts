@@ -3,7 +3,7 @@
  * all of their screen again and again are the rule. Knows nothing of clients.
  */
 import type { Rect } from '../sources/console.ts';
-import { isEmptyRect } from './dirty.ts';
+import { isEmptyRect } from '../sources/rect.ts';
 
 /** Equal rows between two changes that are not worth sending. */
 const worthSplitting = 12;

@@ -4,7 +4,7 @@
  */
 import type { Clock } from '../engine/clock.ts';
 import type { Rect } from '../sources/console.ts';
-import { areaOf, overlap } from './dirty.ts';
+import { areaOf, overlap, sameRect } from '../sources/rect.ts';
 
 /** The words of libspice-server's `streaming-video`. */
 export const streamingVideos = ['off', 'filter', 'all'] as const;
@@ -59,7 +59,7 @@ export class Motion {
   drawn(area: Rect, natural: () => boolean): { readonly video?: Video; readonly ended: readonly Video[] } {
     if (this.mode === 'off') return { ended: [] };
     const now = this.clock.now();
-    const own = this.running.find((one) => same(one.area, area));
+    const own = this.running.find((one) => sameRect(one.area, area));
     if (own !== undefined) {
       own.last = now;
       return { video: own, ended: [] };
@@ -99,7 +99,7 @@ export class Motion {
 
   private candidate(area: Rect, now: number): Candidate {
     this.candidates = this.candidates.filter(({ last }) => now - last <= longestPause);
-    const found = this.candidates.find((one) => same(one.area, area));
+    const found = this.candidates.find((one) => sameRect(one.area, area));
     if (found !== undefined) return found;
     const candidate = { area, frames: 0, natural: 0, last: now };
     this.candidates.push(candidate);
@@ -119,6 +119,3 @@ export class Motion {
     }, patience / 2);
   }
 }
-
-const same = (a: Rect, b: Rect): boolean =>
-  a.left === b.left && a.top === b.top && a.right === b.right && a.bottom === b.bottom;

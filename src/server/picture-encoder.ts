@@ -17,7 +17,7 @@ import { type Caps, DisplayCap, hasCap } from '../protocol/capabilities.ts';
 import { BitmapFlags, BitmapFmt, ImageCompression, ImageFlags, ResourceType, Ropd } from '../protocol/constants.ts';
 import type { Image } from '../protocol/draw.ts';
 import type { Rect } from '../sources/console.ts';
-import { areaOf } from './dirty.ts';
+import { areaOf } from '../sources/rect.ts';
 import type { Framebuffer } from './framebuffer.ts';
 import { contentKey, ImageCache } from './image-cache.ts';
 import type { StreamingVideo } from './motion.ts';

@@ -4,34 +4,7 @@
  */
 import type { Rect } from './console.ts';
 import { dot, glyphAdvance, glyphHeight, glyphWidth } from './font.ts';
-
-export const rectAt = (left: number, top: number, width: number, height: number): Rect => ({
-  left,
-  top,
-  right: left + width,
-  bottom: top + height,
-});
-
-export const isEmpty = (rect: Rect): boolean => rect.right <= rect.left || rect.bottom <= rect.top;
-
-export const sameRect = (a: Rect, b: Rect): boolean =>
-  a.left === b.left && a.top === b.top && a.right === b.right && a.bottom === b.bottom;
-
-/** What both cover; empty when they do not meet. */
-export const common = (a: Rect, b: Rect): Rect => ({
-  left: Math.max(a.left, b.left),
-  top: Math.max(a.top, b.top),
-  right: Math.min(a.right, b.right),
-  bottom: Math.min(a.bottom, b.bottom),
-});
-
-/** The smallest rectangle around both. */
-export const around = (a: Rect, b: Rect): Rect => ({
-  left: Math.min(a.left, b.left),
-  top: Math.min(a.top, b.top),
-  right: Math.max(a.right, b.right),
-  bottom: Math.max(a.bottom, b.bottom),
-});
+import { intersect, isEmptyRect, rectAt } from './rect.ts';
 
 export class Canvas {
   readonly width: number;
@@ -53,7 +26,7 @@ export class Canvas {
 
   /** `color` is 0xRRGGBB. */
   fill(rect: Rect, color: number, clip: Rect = this.bounds): void {
-    const { left, top, right, bottom } = common(common(rect, clip), this.bounds);
+    const { left, top, right, bottom } = intersect(intersect(rect, clip), this.bounds);
     if (right <= left) return;
     const word = wordOf(color);
     for (let y = top; y < bottom; y++) this.words.fill(word, y * this.width + left, y * this.width + right);
@@ -63,7 +36,7 @@ export class Canvas {
   text(x: number, y: number, scale: number, text: string, color: number, clip: Rect = this.bounds): void {
     for (const [index, letter] of [...text].entries()) {
       const left = x + index * glyphAdvance * scale;
-      if (isEmpty(common(rectAt(left, y, glyphWidth * scale, glyphHeight * scale), clip))) continue;
+      if (isEmptyRect(intersect(rectAt(left, y, glyphWidth * scale, glyphHeight * scale), clip))) continue;
       for (let row = 0; row < glyphHeight; row++) {
         for (let column = 0; column < glyphWidth; column++) {
           if (dot(letter, column, row)) {

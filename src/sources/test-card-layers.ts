@@ -4,10 +4,11 @@
  */
 
 import { MouseMode } from '../protocol/main.ts';
-import { around, type Canvas, common, isEmpty, rectAt, sameRect } from './canvas.ts';
+import type { Canvas } from './canvas.ts';
 import type { Rect } from './console.ts';
 import { glyphAdvance, glyphHeight } from './font.ts';
 import { keyName } from './key-names.ts';
+import { around, intersect, isEmptyRect, rectAt, sameRect } from './rect.ts';
 import type { GuestState } from './test-card-state.ts';
 
 export interface Layer {
@@ -188,7 +189,7 @@ function square(room: Rect): Layer {
 const pointerRing: Layer = (() => {
   const reach = 7;
   const area = ({ pointer, width, height }: GuestState) =>
-    common(
+    intersect(
       rectAt(pointer.x - reach, pointer.y - reach, 2 * reach + 1, 2 * reach + 1),
       rectAt(0, barsTop, width, height - barsTop),
     );
@@ -201,7 +202,7 @@ const pointerRing: Layer = (() => {
       return sameRect(a, b) ? [b] : [a, b];
     },
     paint: (canvas, state, clip) => {
-      const visible = common(clip, area(state));
+      const visible = intersect(clip, area(state));
       const { x, y } = state.pointer;
       const color = state.buttons === 0 ? ink : lit;
       for (const [thickness, shade] of [
@@ -224,7 +225,7 @@ function moved(area: (state: GuestState) => Rect): Layer['changes'] {
   return (before, after) => {
     const [a, b] = [area(before), area(after)];
     if (sameRect(a, b)) return [];
-    return isEmpty(common(a, b)) ? [a, b] : [around(a, b)];
+    return isEmptyRect(intersect(a, b)) ? [a, b] : [around(a, b)];
   };
 }
 
@@ -260,7 +261,7 @@ const bandLayer: Layer = {
   area: bandArea,
   changes: () => [],
   paint: (canvas, state, clip) => {
-    const { left, right, top, bottom } = common(bandArea(state), clip);
+    const { left, right, top, bottom } = intersect(bandArea(state), clip);
     for (let x = left; x < right; x++) {
       canvas.fill({ left: x, right: x + 1, top, bottom }, rainbow(x + state.ticks * band.step));
     }

@@ -3,8 +3,9 @@
  * of the same state are equal, however they came about. Runs anywhere.
  */
 
-import { Canvas, common, isEmpty, rectAt } from './canvas.ts';
+import { Canvas } from './canvas.ts';
 import type { ConsoleDisplay, Picture, Rect } from './console.ts';
+import { intersect, isEmptyRect, rectAt } from './rect.ts';
 import { band, bandArea, type Layer, layersFor } from './test-card-layers.ts';
 import type { GuestState } from './test-card-state.ts';
 
@@ -29,8 +30,8 @@ export class TestCardPicture {
   /** Draws all of it on a display that is black. */
   show(display: ConsoleDisplay): void {
     for (const layer of this.layers) {
-      const area = common(layer.area(this.state), this.canvas.bounds);
-      if (isEmpty(area)) continue;
+      const area = intersect(layer.area(this.state), this.canvas.bounds);
+      if (isEmptyRect(area)) continue;
       if (layer.solid !== undefined) display.fill(area, layer.solid);
       else this.send(area, display);
     }
@@ -43,8 +44,8 @@ export class TestCardPicture {
     const changes = this.layers.flatMap((layer) => layer.changes(before, after));
     changes.push(...this.moveBand(before, after, display));
     for (const change of changes) {
-      const area = common(change, this.canvas.bounds);
-      if (isEmpty(area)) continue;
+      const area = intersect(change, this.canvas.bounds);
+      if (isEmptyRect(area)) continue;
       this.paint(area);
       if (display !== undefined) this.send(area, display);
     }

@@ -1,7 +1,8 @@
 /** The dirty part of a screen: nothing that was added is lost, nothing is starved, and it never gets long. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Dirty, overlap, without } from '../../src/server/dirty.ts';
+import { Dirty } from '../../src/server/dirty.ts';
+import { overlap, without } from '../../src/sources/rect.ts';
 
 const size = 48;
 const rects = fc
