@@ -10,6 +10,7 @@ import { KeyStore, type TicketKey } from '../../src/server/keys.ts';
 import { Refusals } from '../../src/server/refusals.ts';
 import { price, type Rank, Turns } from '../../src/server/turns.ts';
 import { Visitors } from '../../src/server/visitors.ts';
+import { memoryPair } from '../../src/transport/memory.ts';
 import { framed } from '../fuzz/samples.ts';
 import { draw, freeServer, sessionOf } from '../fuzz/servers.ts';
 import { type Stranger, settle } from '../fuzz/wires.ts';
@@ -238,6 +239,51 @@ describe('turns', () => {
     await rest(50);
     expect(done).toHaveLength(8);
     expect(clock.waiting).toBe(0);
+  });
+});
+
+describe('links that are gone before their turn', () => {
+  it('are read no more, get no key, and leave nothing behind', async () => {
+    const { clock, server } = freeServer();
+    const { population } = server.system;
+    let keys = 0;
+    const take = async () => {
+      keys++;
+      return { pubKey: new Uint8Array(162), decrypt: async (ticket: Uint8Array) => ticket };
+    };
+    const jobs: (() => void)[] = [];
+    const turns = {
+      do: (_from: string, _rank: Rank, _cost: number, run: () => void) => jobs.push(run),
+      close: () => {},
+    };
+    Object.assign((server as unknown as { door: object }).door, { keys: { take }, turns });
+    /** Everybody who waits has a turn. */
+    const turn = async () => {
+      for (const run of jobs.splice(0)) run();
+      await clock.advance(0);
+      await settle(1);
+    };
+    const pairs = Array.from({ length: 40 }, (_, i) => {
+      const pair = memoryPair({ clock, names: [`192.0.2.${i}:7`, 'here'] });
+      server.accept(pair.right);
+      pair.left.take({ onChunk: () => {}, onClosed: () => {} });
+      pair.left.write(linkMessage());
+      return pair;
+    });
+    await turn();
+    expect(server.system.population).toBe(population + 40);
+    expect(jobs).toHaveLength(40);
+    for (const pair of pairs.slice(1)) pair.cut();
+    await settle(1);
+    await turn();
+    expect(keys).toBe(1);
+    expect(server.system.population).toBe(population + 1);
+    expect(jobs).toHaveLength(0);
+    pairs[0]!.cut();
+    await settle(1);
+    await turn();
+    expect(server.system.population).toBe(population);
+    await server.close();
   });
 });
 
