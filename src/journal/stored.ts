@@ -164,11 +164,12 @@ export class StoredJournal implements ResumableJournal {
 
   /** The same of this promise. */
   async kept(): Promise<void> {
-    this.flush();
+    this.writeDown();
+    this.cutAll();
     if (this.failed !== undefined || !this.writtenDown()) await this.durable();
   }
 
-  /** Writes down what is on its way to the store; false where that cannot be. */
+  /** Writes down what is on its way to the store, which has it some time later; false where that cannot be. */
   private writtenDown(): boolean {
     const { tail } = this.options.store;
     if (tail === undefined) return false;
