@@ -75,7 +75,7 @@ export class LmdbStore implements Store {
     this.place = folder;
     this.room = room;
     this.shelf = new Shelf(join(folder, 'pictures'));
-    this.tail = readOnly ? undefined : new Tail(folder);
+    this.tail = readOnly ? undefined : new Tail(folder, (bytes) => room.has(bytes));
     this.environment = environment;
     this.heads = environment.openDB('heads', { encoding: 'json', useVersions: true });
     this.chunks = environment.openDB('chunks', { keyEncoding: 'binary', encoding: 'binary' });

@@ -40,7 +40,11 @@ export class Tail {
   /** Pieces that the store does not have yet. */
   private pieces = 0;
 
-  constructor(folder: string) {
+  private readonly hasRoom: (bytes: number) => boolean;
+
+  /** `hasRoom`: whether the disk takes so many bytes more. */
+  constructor(folder: string, hasRoom: (bytes: number) => boolean = () => true) {
+    this.hasRoom = hasRoom;
     const { pid, began } = thisProcess();
     this.path = join(folder, `sumac-journal.tail.${pid}-${began}-${files++}`);
   }
@@ -55,7 +59,7 @@ export class Tail {
       JSON.stringify({ name, birth, first, last, checksum: chunk.checksum, finished }),
     );
     const size = headSize + words.length + bytes.length;
-    if (this.at + size > mostBytes) return undefined;
+    if (this.at + size > mostBytes || !this.hasRoom(size)) return undefined;
     const head = new DataView(new ArrayBuffer(headSize));
     head.setUint32(0, magic, true);
     head.setUint32(4, words.length, true);

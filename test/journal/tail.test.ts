@@ -103,6 +103,7 @@ describe('what is on its way to a folder', () => {
     forget();
     expect(tail.keep(pieceOf('run/one', { ...large, bytes }))).toBeTypeOf('function');
     tail.close();
+    expect(new Tail(folder, () => false).keep(pieceOf('run/one', new Chunks().next(1)))).toBeUndefined();
     expect(new Tail(join(folder, 'nowhere')).keep(pieceOf('run/one', new Chunks().next(1)))).toBeUndefined();
   });
 
