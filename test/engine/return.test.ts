@@ -72,6 +72,36 @@ describe('a client whose connections are cut', () => {
     expect(world.log).toEqual([]);
   });
 
+  it('has both of its displays back, each with the picture of now', async () => {
+    world = new ReturnWorld();
+    const host = world.host('a');
+    const channels = [...everyChannel, 'display:1'];
+    // No server of ours has a second display by itself.
+    Object.assign(host.server.system.root.getSnapshot().context, { offered: channels.slice(1) });
+    host.server.display.fill(whole, 0x112233);
+    const { client, news } = world.client('a');
+    await world.clock.until(() => isWhole(client, channels));
+    await world.clock.advance(200);
+    const pictures = () => ['display:0', 'display:1'].map((display) => shown(client, display));
+    expect(pictures()).toEqual([0x112233, 0x112233]);
+    const [id] = sessionIds(news);
+    world.cut(host);
+    await world.clock.advance(5);
+    host.server.display.fill(whole, 0x445566);
+    expect(pictures()).toEqual([0x112233, 0x112233]);
+    await backAgain({ client, news });
+    await world.clock.until(() => isWhole(client, channels));
+    await world.clock.advance(300);
+    expect(pictures()).toEqual([0x445566, 0x445566]);
+    expect(sessionIds(news)).toEqual([id, id]);
+    const open = host.server.channels();
+    expect(open).toHaveLength(channels.length);
+    expect(new Set(open.map(({ connectionId }) => connectionId))).toEqual(new Set([id]));
+    const frames = news.flatMap((event) => (event.event === 'frame' ? [event.channel] : []));
+    expect(frames.sort()).toEqual(['display:0', 'display:0', 'display:1', 'display:1']);
+    expect(world.log).toEqual([]);
+  });
+
   it('has it back each time', async () => {
     const { host, client, news } = await begin();
     const [id] = sessionIds(news);

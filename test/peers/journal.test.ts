@@ -340,7 +340,8 @@ function dissected(file: string, port: number) {
     for (const [i, number] of types.split(',').entries()) {
       const name = /^\s*(?:Server|Client) (.+)$/.exec(words[i] ?? '')?.[1]?.trim() ?? '';
       said.push(`${source === '10.0.0.1' ? 'client' : 'server'} ${number} ${lengths[i]} ${name}`);
-      // It passes over the body of a farewell, and takes it for further messages.
+      // It passes over the body of a farewell, and takes it for further messages. Nothing of ours is behind it in that packet:
+      // what is read of the others is all that there is, or the comparison fails.
       if (name === 'MIGRATE_DATA' || name === 'DISCONNECTING') break;
     }
   }
