@@ -6,7 +6,8 @@ import { JournalError } from '../journal/error.ts';
 import { type GoOn, isResumable, type Journal, type Past, type PastPart } from '../journal/journal.ts';
 import { streamOf } from '../journal/stored.ts';
 import { aheadBy, type Clock } from './clock.ts';
-import { type Revived, Reviver } from './resume.ts';
+import { Reviver } from './resume.ts';
+import type { Revived } from './revived.ts';
 
 export interface TakenUp {
   /** Undefined: there is nothing to go on with. */

@@ -1,33 +1,15 @@
 /**
- * Where a session was when its program ended: folds what its journal holds, and puts the states of all its charts together
- * as XState takes them to go on. A journal may break off in the middle of a step; what the step still asked for is then done
- * on paper, in the order in which XState does it. It starts nothing: system.ts arms the timers and gives the charts hosts.
+ * Where a session was when its program ended: folds what its journal holds, chart by chart. A journal may break off in the
+ * middle of a step; what the step still asked for is then done on paper, in the order in which XState does it. It starts
+ * nothing: system.ts arms the timers and gives the charts hosts.
  */
 import type { AnyEventObject, AnyStateMachine } from 'xstate';
-import { type ChartName, charts } from '../../machines/index.ts';
-import type { ArmedTimer, CheckpointRecord, Entry, JournalRecord } from '../journal/record.ts';
+import { charts } from '../../machines/index.ts';
+import type { CheckpointRecord, Entry, JournalRecord } from '../journal/record.ts';
 import { type Effect, type Fold, fold } from './fold.ts';
 import { chartBegunAs, chartNameById, chartsIn } from './persisted.ts';
+import { parentOf, persistedOf, type Revived, revivedFrom, type Standing } from './revived.ts';
 import { difference } from './verify-compare.ts';
-
-export interface Revived {
-  /** The root's name: "server", "client", "server/session:3" in the journal of one session. */
-  readonly root: string;
-  readonly chart: ChartName;
-  /** For `createActor(machine, { snapshot })`: children are in it. */
-  readonly snapshot: any;
-  readonly timers: readonly ArmedTimer[];
-  /** When the last record was written, in milliseconds of its clock. */
-  readonly at: number;
-  /** Actors that live, the root first. */
-  readonly actors: readonly string[];
-  /** What each of them is, and knows. */
-  readonly known: ReadonlyMap<string, { readonly chart: ChartName; readonly context: unknown }>;
-  /** Those of them that have a journal of their own, the root first. */
-  readonly roots: readonly string[];
-  /** What the last steps still asked for, done on paper: to be written down, and its commands to be obeyed. */
-  readonly rest: readonly Entry[];
-}
 
 export interface ReviverOptions {
   /**
@@ -43,18 +25,12 @@ type Owed =
   | { readonly kind: 'birth'; readonly address: string; readonly chart: string; readonly input: unknown }
   | { readonly kind: 'end'; readonly address: string };
 
-interface Alive {
-  readonly chart: ChartName;
-  readonly machine: AnyStateMachine;
+interface Alive extends Standing {
   readonly fold: Fold<AnyStateMachine>;
   readonly timers: Map<string, { readonly event: AnyEventObject; readonly dueAt: number }>;
   snapshot: any;
   /** What it wants done and is not in the journal yet, in order. */
   owed: Owed[];
-}
-
-interface Persisted {
-  children: Record<string, { snapshot: unknown; src: unknown }>;
 }
 
 /** Something said across journals. */
@@ -63,7 +39,6 @@ interface Said {
   readonly event: AnyEventObject;
 }
 
-const parentOf = (address: string): string => address.slice(0, Math.max(0, address.lastIndexOf('/')));
 const nameOf = (address: string): string => address.slice(address.lastIndexOf('/') + 1);
 
 /** Folds the records of one program, each journal's in their order. */
@@ -121,7 +96,8 @@ export class Reviver {
     const finished = this.copy();
     finished.at = Math.max(now, this.at);
     const rest = finished.finish();
-    return finished.written(rest);
+    const { root, alive, ended, at } = finished;
+    return revivedFrom({ root, alive, ended, at, rest, journalOf: (actor) => this.journalOf(actor) });
   }
 
   /** Where a chart was; undefined if it is not alive. */
@@ -187,7 +163,7 @@ export class Reviver {
     const parent = parentOf(actor);
     const id = nameOf(actor);
     if (status === 'active' && !this.isStopping(actor)) this.closing = true;
-    if (status === 'done' || status === 'error') this.ended.set(actor, this.persisted(actor, one));
+    if (status === 'done' || status === 'error') this.ended.set(actor, persistedOf(actor, one, this.alive, this.ended));
     this.forget(actor);
     this.pay(parent, (owed) => owed.kind === 'end' && owed.address === actor);
     if (status === 'done') this.inform(parent, { type: `xstate.done.actor.${id}`, output, actorId: id });
@@ -454,57 +430,6 @@ export class Reviver {
     copy.nameless = this.nameless;
     return copy;
   }
-
-  // --------------------------------------------------------------------------------------------------- written down
-
-  private written(rest: readonly Entry[]): Revived | undefined {
-    const root = this.root === undefined ? undefined : this.alive.get(this.root);
-    if (root === undefined) return undefined;
-    const timers = [...this.alive].flatMap(([actor, one]) =>
-      [...one.timers].map(([id, { event, dueAt }]): ArmedTimer => ({ actor, id, event, dueAt })),
-    );
-    return {
-      ...{ root: this.root!, chart: root.chart, snapshot: this.persisted(this.root!, root), timers, at: this.at, rest },
-      actors: [...this.alive.keys()],
-      known: new Map(
-        [...this.alive].map(([actor, { chart, snapshot }]) => [actor, { chart, context: snapshot.context }]),
-      ),
-      roots: [...this.alive.keys()].filter(
-        (address) => address === this.root || this.journalOf(address) !== this.journalOf(parentOf(address)),
-      ),
-    };
-  }
-
-  /** As XState writes a snapshot down, each child as it was last. */
-  private persisted(actor: string, { machine, snapshot }: Alive): Persisted {
-    const written = machine.getPersistedSnapshot(snapshot) as unknown as Persisted;
-    for (const [id, child] of Object.entries(written.children)) {
-      const address = `${actor}/${id}`;
-      const one = this.alive.get(address);
-      if (one !== undefined) child.snapshot = this.persisted(address, one);
-      else if (this.ended.has(address)) child.snapshot = this.ended.get(address);
-    }
-    return written;
-  }
-}
-
-/** What a checkpoint of one of several journals holds: nothing of those below `root` that have one of their own. */
-export function partOf(
-  { snapshot, timers, roots }: Revived,
-  root: string,
-): Pick<CheckpointRecord, 'snapshot' | 'timers'> {
-  const others = roots.filter((other) => other.startsWith(`${root}/`));
-  let own = snapshot;
-  for (const id of root.split('/').slice(1)) own = own.children[id].snapshot;
-  const children = Object.fromEntries(
-    Object.entries<any>(own.children).map(([id, child]) => [
-      id,
-      others.includes(`${root}/${id}`) ? { ...child, snapshot: null } : child,
-    ]),
-  );
-  const isOther = (actor: string) => others.some((other) => actor === other || actor.startsWith(`${other}/`));
-  const isOwn = (actor: string) => (actor === root || actor.startsWith(`${root}/`)) && !isOther(actor);
-  return { snapshot: { ...own, children }, timers: timers.filter(({ actor }) => isOwn(actor)) };
 }
 
 /** What the records of a journal come to; undefined when nothing is going on any more. */

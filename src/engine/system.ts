@@ -20,7 +20,7 @@ import { Checkpoints } from './checkpoints.ts';
 import type { Clock } from './clock.ts';
 import { forgetful } from './forgetful.ts';
 import { LinkTable } from './link-table.ts';
-import { partOf, type Revived } from './resume.ts';
+import { partOf, type Revived } from './revived.ts';
 import type { ChannelWatch, Watch } from './watch.ts';
 
 /** Stands between a chart and the world: does what it commands, answers what it asks. */
