@@ -20,8 +20,9 @@ type Coding = (typeof codings)[number];
 const subjects = ['natural', 'screen', 'fills'] as const;
 type Subject = (typeof subjects)[number];
 
-/** Milliseconds before, and of, each measurement. */
-const [warming, measuring] = [1_500, 2_000];
+/** Milliseconds before, and of, each measurement. A busy machine is given longer, until so many pictures have been drawn. */
+const [warming, mostWarming, measuring] = [1_500, 5_000, 2_000];
+const warm = 100;
 
 interface Figure {
   /** Pictures or fills. */
@@ -92,7 +93,9 @@ async function measure(
       };
       eye.onDrawn = goOn;
       goOn();
+      const began = performance.now();
       await pause(warming);
+      while (count() - first < warm && performance.now() - began < mostWarming) await pause(50);
       const before = { at: performance.now(), count: count(), bytes: eye.bytes, cpu: cpuSeconds(drawer.pid) };
       await pause(measuring);
       const made = count() - before.count;

@@ -11,6 +11,9 @@ import type { Pipe } from '../../src/transport/pipe.ts';
 import { dialTcp } from '../../src/transport/tcp.ts';
 import { guestNeeds } from '../peers/c/guest.ts';
 
+// Each child is ended with this process.
+process.setMaxListeners(200);
+
 export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 export const round = (value: number): number => Math.round(value * 100) / 100;
 
