@@ -241,6 +241,41 @@ describe('--journal', () => {
     expect(events().map(({ state }) => state)).toEqual(['finished', 'finished', 'finished']);
   });
 
+  it.each([
+    [true, ['--journal-secrets']],
+    [false, []],
+  ] as const)(
+    'keeps what is personal when it is asked for, and else says what it leaves out: %s',
+    async (asked, more) => {
+      const at = join(folder, `secrets-${asked}`);
+      const serving = start(['serve', '--port', '0', '--password', 'swordfish', '--journal', at, ...more]);
+      const words = ['connect', await uriOf(serving), '--password', 'swordfish', '--until', 'frame', '--journal', at];
+      expect((await sumac(...words, ...more)).code).toBe(0);
+      serving.terminal.interrupt();
+      expect(await serving.code).toBe(0);
+      const { events } = await sumac('journal', 'ls', at, '--json');
+      expect(events().map(({ secrets }) => secrets)).toEqual([asked, asked, asked]);
+      for (const session of ['server', 'client']) {
+        const { lines } = await sumac('journal', 'show', at, session);
+        expect(lines.filter((line) => /left out: ticket$/.test(line)).length > 0).toBe(!asked);
+        expect(lines.filter((line) => /"leftOut":"ticket","size":128/.test(line)).length > 0).toBe(!asked);
+      }
+    },
+  );
+
+  it('is kept in a temporary folder by the demo, which says where', async () => {
+    const demo = start(['demo', '--json']);
+    const { place: at } = JSON.parse(await demo.terminal.line((line) => /"event":"journal"/.test(line)));
+    expect(at.startsWith(join(tmpdir(), 'sumac-journal-'))).toBe(true);
+    await demo.terminal.line((line) => /"event":"handover"/.test(line));
+    demo.terminal.interrupt();
+    expect(await demo.code).toBe(0);
+    const { code, lines } = await sumac('journal', 'verify', at);
+    expect([code, lines.every((line) => / 0 mismatches/.test(line))]).toEqual([0, true]);
+    expect(new Set(lines.map((line) => /\/([a-z]+)/.exec(line)![1]))).toEqual(new Set(['client', 'server', 'session']));
+    rmSync(at, { recursive: true });
+  }, 60_000);
+
   it('goes on without one, loudly, when it cannot be had; or does not start when it must be', async () => {
     const file = join(folder, 'a file');
     writeFileSync(file, '');
