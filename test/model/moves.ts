@@ -243,7 +243,7 @@ export class Game {
     const item: Item = { letter: this.listed(world, program, deed.letter), ghost };
     const [from, receiver] = to === 'server' ? ['client', wire.server] : [wire.server, 'client'];
     this.incidents.push({ do: 'send', from, to: receiver, item, channel: wire.channel });
-    world.wire({ ...wire, [way]: [...wire[way], item] });
+    world.wire({ ...wire, [way]: this.scenario.disorder ? [item, ...wire[way]] : [...wire[way], item] });
   }
 
   /** A server does not list what is still hidden. */

@@ -58,6 +58,8 @@ export interface Scenario {
   readonly chatter?: number;
   /** How often a hand-over links a target again that was lost. Default: never; it makes each world several times as large. */
   readonly relinks?: number;
+  /** A network that is none: messages of one connection overtake each other. Only to see that the checker notices. */
+  readonly disorder?: boolean;
   /** The guest has an agent. */
   readonly agent?: boolean;
   /** The move may begin before the client is up. */

@@ -31,17 +31,25 @@ export class Killing {
   }
 
   async run(ids: readonly string[], jobs: number): Promise<void> {
-    const charts = new Set(ids.map((id) => id.slice(0, id.indexOf(' | '))));
-    // What does not look at one chart alone is tried once as it is.
-    const [first, ...others] = this.stages.includes('chart tests') ? charts : [...charts].slice(0, 1);
-    if (first === undefined) return;
-    await this.work([control(first)], this.stages);
-    await this.work(others.map(control), ['chart tests']);
-    const queue = [...ids];
-    await Promise.all(Array.from({ length: Math.max(1, jobs) }, () => this.work(queue, this.stages)));
+    const charts = [...new Set(ids.map((id) => id.slice(0, id.indexOf(' | '))))];
+    let alive = [...ids];
+    for (const stage of this.stages) {
+      if (alive.length === 0) break;
+      // What does not look at one chart alone is tried once as it is.
+      const whole = await this.work((stage === 'chart tests' ? charts : charts.slice(0, 1)).map(control), stage);
+      const [broken] = whole.filter((result) => result.stage !== undefined);
+      if (broken !== undefined) throw new Error(`${broken.id}: killed by ${stage}: ${broken.why}`);
+      const queue = [...alive];
+      const results = await Promise.all(Array.from({ length: Math.max(1, jobs) }, () => this.work(queue, stage)));
+      const dead = new Set(results.flat().flatMap(({ id, stage: killer }) => (killer === undefined ? [] : [id])));
+      alive = alive.filter((id) => !dead.has(id));
+    }
+    for (const id of alive) this.tell({ id });
   }
 
-  private async work(queue: string[], stages: readonly Stage[]): Promise<void> {
+  /** Tells of those that die. */
+  private async work(queue: string[], stage: Stage): Promise<readonly Result[]> {
+    const results: Result[] = [];
     let child: ChildProcess | undefined;
     let done = 0;
     try {
@@ -51,23 +59,21 @@ export class Killing {
           child = await started(this.worker);
           done = 0;
         }
-        let result: Result = { id };
-        for (const stage of stages) {
-          result = await this.verdict(child, id, stage);
-          if (result.stage !== undefined) break;
-        }
+        const result = await this.verdict(child, id, stage);
         done++;
-        if (result.why === 'it hangs' || result.why === 'the process died') {
+        const died = result.why === 'it hangs' || result.why === 'the process died';
+        // Hosts that were left in the middle of something would be in the way of the next one.
+        if (died || (stage === 'hand-overs' && result.stage !== undefined)) {
           child.kill('SIGKILL');
           child = undefined;
         }
-        if (id.endsWith(control(''))) {
-          if (result.stage !== undefined) throw new Error(`${id}: killed by ${result.stage}: ${result.why}`);
-        } else this.tell(result);
+        results.push(result);
+        if (result.stage !== undefined && !id.endsWith(control(''))) this.tell(result);
       }
     } finally {
       child?.kill('SIGKILL');
     }
+    return results;
   }
 
   private verdict(child: ChildProcess, id: string, stage: Stage): Promise<Result> {
