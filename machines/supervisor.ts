@@ -8,12 +8,11 @@ import { supervisorSetup } from './supervisor-setup.ts';
 
 export * from './supervisor-setup.ts';
 
+const lookingForIt = { guard: 'it looks for the guest', actions: 'send it after the guest' } as const;
+
 /** Clients that come late are sent after the guest; so are those who followed it here when it had gone on already. */
 const stragglers = {
-  'link.up': [
-    { guard: 'it looks for the guest', actions: 'send it after the guest' },
-    { guard: 'it begins a session', actions: 'wait for it too' },
-  ],
+  'link.up': lookingForIt,
   'session.arrived': { actions: 'wait for the guest a little' },
   'session.astray': { guard: 'it is still there', actions: 'send it after the guest' },
 } as const;
@@ -138,6 +137,7 @@ export const supervisor = supervisorSetup.createMachine({
           always: { guard: 'every session has departed', target: 'guest is away' },
           on: {
             ...stragglers,
+            'link.up': [lookingForIt, { guard: 'it begins a session', actions: 'wait for it too' }],
             /** It is back before the last client has left: those who are still leaving have a deadline of their own. */
             'api.guest_arrived': {
               target: 'guest is here',

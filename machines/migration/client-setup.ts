@@ -228,7 +228,6 @@ export const migrationClientSetup = setup({
     'scheme is semi-seamless': ({ context }) => context.scheme === 'semi-seamless',
     'scheme is early-link': ({ context }) => context.scheme === 'early-link',
     'it is main': ({ event }) => 'channel' in event && event.channel === mainAddress,
-    'it is linked at the target': ({ context, event }) => 'channel' in event && isLinked(context, event.channel),
     'it is let go by the scheme': ({ context, event }) =>
       event.type === 'channel.left' && isReleased(context, event.channel, event.data),
     'every channel is linked': ({ context }) => context.channels.every((channel) => isLinked(context, channel)),

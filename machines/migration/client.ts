@@ -167,10 +167,7 @@ export const migrationClient = migrationClientSetup.createMachine({
       on: {
         'msg.migrate_end': { guard: 'scheme is semi-seamless', target: 'switching main' },
         /** What was linked at the source only after the announcement has no link to go on with. */
-        'channel.left': [
-          { guard: 'it is let go by the scheme', target: 'switching', actions: ['remember who left', 'lead it over'] },
-          { guard: 'it is linked at the target', target: 'switching', actions: 'remember who left' },
-        ],
+        'channel.left': { actions: 'remember who left' },
         'channel.down': [{ guard: 'it is main', target: 'source lost' }, { actions: 'forget a channel' }],
         'msg.migrate_cancel': 'cancelled',
         'msg.migrate_switch_host': 'overtaken',

@@ -483,6 +483,14 @@ describe('a server whose guest is away', () => {
       context: { undeparted: ['session:1', 'session:2'] },
     });
     both.when(departed('session:1')).expect({ in: { move: 'letting clients go' } });
+    // Another channel of one that is known begins nothing.
+    one
+      .after(connect(), end(true), accepted('link:6'), asks('link:6', 'display:0', 1000))
+      .when(up('link:6', 'display:0'))
+      .expect({
+        context: { undeparted: ['session:1'] },
+        does: [to('session:1', { ...up('link:6', 'display:0'), type: 'session.linked' })],
+      });
     both.when(departed('session:1'), over('session:2')).expect({
       in: { move: 'guest is away' },
       does: [sessionNews('session:2', 'over', 77, 'the peer hung up'), haveLeft()],
@@ -531,6 +539,19 @@ describe('a server whose guest is away', () => {
       .after(accepted('link:5'), asks('link:5', 'main:0', 0))
       .when(up('link:5', 'main:0'))
       .expect({ does: [begins('session:2'), sessionNews('session:2', 'up', 1000)] });
+    // One whose client may return has not heard that the guest was away.
+    one
+      .after(connect(), end(true), departed('session:1'))
+      .when(guestArrived)
+      .expect({ in: { move: 'guest is here' }, does: [to('session:1', { type: 'guest.back' })] });
+  });
+
+  test('hears nothing of a session that is over', () => {
+    for (const type of ['session.waits', 'session.returned'] as const) {
+      away
+        .when({ type, session: 'session:1', reason: '' } as SupervisorEvent)
+        .expect({ in: { move: 'guest is away' } });
+    }
   });
 
   test('knows that it is back also before the last client has left', () => {

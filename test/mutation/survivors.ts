@@ -50,7 +50,7 @@ export const survivors: readonly Survivor[] = [
     why: 'gap: a word for people in a report that comes later',
   },
   {
-    mutant: /^migration\/client \| drop (action|transition) \| (linked|target lost) on "channel\.(down|left)"/,
+    mutant: /^migration\/client \| drop (action|transition) \| (linked|target lost) on "channel\.down"/,
     why: 'gap: the hand-over waits for a channel that is gone until its deadline, and goes on then',
   },
   {
@@ -64,11 +64,6 @@ export const survivors: readonly Survivor[] = [
   {
     mutant: /^session\/server \| .* \| (arriving|serving\.(moving|staying)) (in|on) /,
     why: 'gap: a session whose client answers late, or loses a channel, in the middle of something else',
-  },
-  {
-    mutant:
-      /^supervisor \| drop (action|guard) \| (move\.guest is away on "api\.guest_arrived"|move\.letting clients go on "link\.up"|sessions on "session\.waits")/,
-    why: 'gap: a session that waits for its client while the guest comes back or leaves',
   },
 ];
 
