@@ -1176,7 +1176,11 @@ describe('taken up by another program', () => {
       does: [ends(linkName('main:0', 1)), linking('main:0', 2, 0)],
       context: { reconnect: policy },
     });
-    greeting.when(resumed).expect({ in: 'linking main', does: [ends('main:0'), linking('main:0', 2, 0)] });
+    greeting.when(resumed).expect({
+      in: 'linking main',
+      does: [ends('main:0'), linking('main:0', 2, 0)],
+      context: { reconnect: policy },
+    });
   });
 
   test('with a session, it looks for its server as it is told', () => {

@@ -118,7 +118,8 @@ describe('a session begins', () => {
 
   test('with main waiting, when the client has come ahead of the guest', () => {
     arriving.expect({
-      in: 'arriving',
+      in: { arriving: 'in company' },
+      waits: [],
       does: [
         beginning('main:0'),
         attaching('main:0', 'link:1', 'arrived', agreedOn(able)),
@@ -351,7 +352,11 @@ describe('a client that came ahead of the guest', () => {
 
   test('may lose a channel and link it again before its state has come', () => {
     const lone = parkedTwice.after(beginParked('display:0', 'link:2', 'migrate data')).when(down('display:0'));
-    lone.expect({ in: 'arriving', does: [isDown('display:0'), tells('target', down('display:0'))] });
+    lone.expect({
+      in: { arriving: 'in company' },
+      does: [isDown('display:0'), tells('target', down('display:0'))],
+      context: { linked: ['main:0'] },
+    });
     lone
       .after(asks('display:0', 'link:6'), linked('display:0', 'link:6'))
       .when(beginParked('display:0', 'link:6', 'migrate data'))
@@ -394,6 +399,24 @@ describe('a client that came ahead of the guest', () => {
 });
 
 describe('a client that is told of a move', () => {
+  test('may answer when the guest stays already, and each answer is counted', () => {
+    const late = moving.after(done('source', stayed));
+    late.expect({ in: { serving: 'staying' }, context: { answersOwed: 1 } });
+    for (const answer of answers) {
+      const does = answer.type === 'msgc.migrate_connect_error' ? [] : [cancels];
+      late.when(answer).expect({ does, context: { answersOwed: 0 } });
+    }
+  });
+
+  test('may lose a channel meanwhile', () => {
+    moving.when(down('display:0')).expect({ does: [isDown('display:0')], context: { linked: ['main:0'] } });
+  });
+
+  test('has not heard that the guest is gone while that stays', () => {
+    const offered = { destination, scheme: 'seamless', gone: false };
+    moving.when(end(false)).expect({ does: [tells('source', end(false))], context: { offer: offered } });
+  });
+
   // Spec §3.0, §5.6.
   test.each([
     ['seamless', 'seamless', able, all],
