@@ -250,9 +250,6 @@ export const sessionServer = sessionServerSetup.createMachine({
                 'tell the source that the client is gone',
               ],
             },
-              },
-              { actions: ['forget the channel', 'report the channel'] },
-            ],
           },
         },
       },
@@ -260,30 +257,39 @@ export const sessionServer = sessionServerSetup.createMachine({
     /** Main is lost, and with it all else. Who has the connection id, and the password again, goes on with this session. */
     'awaiting return': {
       entry: ['hang up every channel', 'tell the supervisor that it waits'],
-      always: 
+      always: {
         guard: 'client is back',
         target: 'serving',
-        actions: ['begin main again', 'tell the supervisor that it is back'],,
-      on: 
-        'session.asks': [guard: 'it returns to main', actions: 'admit the link' , actions: 'deny the link' ],
-        'session.linked': guard: 'it is main', actions: 'remember that it is back' ,
+        actions: ['begin main again', 'tell the supervisor that it is back'],
+      },
+      on: {
+        'session.asks': [{ guard: 'it returns to main', actions: 'admit the link' }, { actions: 'deny the link' }],
+        'session.linked': { guard: 'it is main', actions: 'remember that it is back' },
         /** Nobody can be told: it need not be waited for, and is told when it is back. */
-        'migration.offer': actions: ['remember the move', 'tell the supervisor that it is not linked'] ,
+        'migration.offer': { actions: ['remember the move', 'tell the supervisor that it is not linked'] },
         'migration.end': [
+          {
             guard: 'guest has moved',
             actions: [
-              'remember that the guest has gone',type: 'tell the supervisor that it has departed', params: outcome: 'lost' ,
-            ],,
+              'remember that the guest has gone',
+              { type: 'tell the supervisor that it has departed', params: { outcome: 'lost' } },
+            ],
+          },
+          {
             actions: [
               'forget the move',
               { type: 'tell the supervisor that it has departed', params: { outcome: 'stayed' } },
-            ],,
+            ],
+          },
         ],
-        'guest.back': actions: 'forget the move' ,,
-      after: 
-        'return deadline': 
+        'guest.back': { actions: 'forget the move' },
+      },
+      after: {
+        'return deadline': {
           target: 'over',
-          actions: type: 'remember the reason', params: reason: 'the client did not return in time' ,,,
+          actions: { type: 'remember the reason', params: { reason: 'the client did not return in time' } },
+        },
+      },
     },
     over: { type: 'final', entry: ['hang up every channel', 'tell the supervisor that it is over'] },
   },
