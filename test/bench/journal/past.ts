@@ -18,13 +18,15 @@ import { withFolder } from './folder.ts';
 export async function replays(): Promise<BenchRow[]> {
   const { happen, ...options } = stories.seamless!;
   const { client, source } = await record(happen, options);
+  // Of processor time: nothing else is waited for, and others may be busy here.
   const rate = (one: (records: readonly JournalRecord[]) => number) => {
     const rates: number[] = [];
     for (let run = -3; run < 9; run++) {
-      const began = performance.now();
+      const began = process.cpuUsage();
       let events = 0;
       for (let i = 0; i < 20; i++) for (const records of [client, source]) events += one(records);
-      if (run >= 0) rates.push(events / ((performance.now() - began) / 1e3));
+      const { user, system } = process.cpuUsage(began);
+      if (run >= 0) rates.push(events / ((user + system) / 1e6));
     }
     return Math.round(median(rates));
   };
@@ -36,8 +38,8 @@ export async function replays(): Promise<BenchRow[]> {
   });
   const verified = rate((records) => verify(records).events);
   return [
-    { name: 'replay', value: replayed, unit: 'chart events/s' },
-    { name: 'verify', value: verified, unit: 'chart events/s' },
+    { name: 'replay', value: replayed, unit: 'chart events a second of processor time' },
+    { name: 'verify', value: verified, unit: 'chart events a second of processor time' },
   ];
 }
 
