@@ -26,20 +26,20 @@ const native = node?.getBuiltinModule?.('node:zlib')?.crc32;
 /** Bytes from which on the call into Node pays. */
 const worthTheCall = 128;
 
-/** Goes on from `before`, the checksum of what stood in front. */
-export function checksum(bytes: Uint8Array, before = 0): number {
-  if (native !== undefined && bytes.length >= worthTheCall) return native(bytes, before);
-  return ownChecksum(bytes, before);
+/** Of a part of some bytes; goes on from `before`, the checksum of what stood in front. */
+export function checksum(bytes: Uint8Array, before = 0, from = 0, to = bytes.length): number {
+  if (native === undefined || to - from < worthTheCall) return ownChecksum(bytes, before, from, to);
+  return native(to - from === bytes.length ? bytes : bytes.subarray(from, to), before);
 }
 
-export function ownChecksum(bytes: Uint8Array, before = 0): number {
+export function ownChecksum(bytes: Uint8Array, before = 0, from = 0, to = bytes.length): number {
   const [t0, t1, t2, t3] = tables;
   let crc = ~before;
-  let at = 0;
-  for (const end = bytes.length - 3; at < end; at += 4) {
+  let at = from;
+  for (const end = to - 3; at < end; at += 4) {
     crc ^= bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
     crc = t3[crc & 0xff]! ^ t2[(crc >>> 8) & 0xff]! ^ t1[(crc >>> 16) & 0xff]! ^ t0[crc >>> 24]!;
   }
-  for (; at < bytes.length; at++) crc = (crc >>> 8) ^ t0[(crc ^ bytes[at]!) & 0xff]!;
+  for (; at < to; at++) crc = (crc >>> 8) ^ t0[(crc ^ bytes[at]!) & 0xff]!;
   return ~crc >>> 0;
 }
