@@ -32,6 +32,9 @@ export interface Exit {
   readonly signal: string | null;
 }
 
+/** Milliseconds for a program that was asked to end; a busy machine takes its time. */
+const patienceMs = 5_000;
+
 const running = new Set<ChildProcess>();
 // The last resort for a test run that is torn down in the middle: no process may outlive it.
 process.on('exit', () => {
@@ -160,10 +163,10 @@ export class PeerProcess {
       .join('\n');
   }
 
-  /** Ends the program: asks first, and kills after a second. Returns once it is gone. */
+  /** Ends the program: asks first, and kills when that was in vain. Returns once it is gone. */
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<Exit> {
     if (this.alive) this.#child.kill(signal);
-    const timer = setTimeout(() => this.#child.kill('SIGKILL'), 1000);
+    const timer = setTimeout(() => this.#child.kill('SIGKILL'), patienceMs);
     const exit = await this.exited;
     clearTimeout(timer);
     return exit;
