@@ -666,7 +666,7 @@ export class Game {
       mishap('expired', 'target', 'the password of the target expires', act, linkedAhead(world) ? 'late' : 'early');
     }
     if (facts.hidden.length > 0) {
-      const main = world.programs.get('source')!.hosts.find(({ host }) => host.channel === 'main:0');
+      const main = world.programs.get('source')?.hosts.find(({ host }) => host.channel === 'main:0');
       if (main?.state?.speaking) {
         const act = (now: World) => {
           now.know({ hidden: [] });
