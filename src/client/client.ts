@@ -167,6 +167,8 @@ export class Client {
     // The old way, every channel is left behind without a word.
     if (news.event === 'handover' && news.scheme === 'switch-host' && news.phase !== 'switched') this.channels.clear();
     if (news.event === 'reconnect' && news.phase === 'waiting') this.channels.clear();
+    // Whoever goes on after a crash has to know the session that was told here.
+    if (news.event === 'session') this.system.journal?.kept?.().catch(() => {});
     if (news.event !== 'handover') {
       if (news.event === 'closed') this.tellSwitched(true);
       this.all.next(news);
