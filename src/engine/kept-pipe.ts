@@ -39,6 +39,7 @@ export const keptPipe = (pipe: Pipe, journal: Journal | undefined): Pipe =>
 
 interface Held {
   readonly bytes: Uint8Array;
+  readonly taken?: (() => void) | undefined;
   /** What caused it is kept. */
   ready: boolean;
 }
@@ -75,10 +76,10 @@ class KeptPipe implements Pipe {
     this.pipe.take(this.closing ? deafened(handlers) : handlers, unread);
   }
 
-  write(bytes: Uint8Array): void {
+  write(bytes: Uint8Array, taken?: () => void): void {
     if (this.closing) return;
-    if (this.held.length === 0) this.pipe.write(bytes);
-    else this.hold({ bytes, ready: true });
+    if (this.held.length === 0) this.pipe.write(bytes, taken);
+    else this.hold({ bytes, taken, ready: true });
   }
 
   writeRelied(bytes: Uint8Array): void {
@@ -128,9 +129,9 @@ class KeptPipe implements Pipe {
 
   private release(): void {
     while (this.held[0]?.ready) {
-      const { bytes } = this.held.shift()!;
+      const { bytes, taken } = this.held.shift()!;
       this.heldBytes -= bytes.length;
-      this.pipe.write(bytes);
+      this.pipe.write(bytes, taken);
     }
     if (this.held.length > 0) return;
     if (this.closing) this.pipe.close();

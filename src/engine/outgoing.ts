@@ -6,6 +6,7 @@ import type { LinkName } from '../../machines/contract.ts';
 import type { Origin } from '../journal/record.ts';
 import { type AnyMessage, type Channel, encodeMessage, fullHeaderSize, type Side } from '../protocol/index.ts';
 import { highWater, type Pipe } from '../transport/pipe.ts';
+import { BufferPool } from '../wire/pool.ts';
 import type { DataPlane } from './data-plane.ts';
 import { frame } from './deframe.ts';
 import { isReliedOn, writeRelied } from './kept-pipe.ts';
@@ -14,6 +15,11 @@ import type { ChannelWatch } from './watch.ts';
 
 /** Bytes that may be written while the peer takes none: answers, news. More than that, and it is let go. */
 const usualOverdraft = 16 * 1024 * 1024;
+
+/** Frames of pictures are written into memory that was used before: new memory has the garbage collector run all the time. */
+const pool = new BufferPool(16 * 1024 * 1024);
+const pooled = 64 * 1024;
+const memory = (size: number): Uint8Array => (size < pooled ? new Uint8Array(size) : pool.take(size));
 
 export interface OutgoingOptions {
   readonly system: System;
@@ -58,7 +64,9 @@ export class Outgoing {
     if (this.exit === undefined) return;
     const { pipe, link, mini } = this.exit;
     const { system, address, side, protocol, plane } = this.options;
-    const { number, body } = encodeMessage(protocol, side, message, fullHeaderSize);
+    // Who watches may look at a body later.
+    const isOurs = this.watch === undefined;
+    const { number, body } = encodeMessage(protocol, side, message, fullHeaderSize, isOurs ? memory : undefined);
     if (!this.mayDraw(pipe, fullHeaderSize + body.length)) return;
     plane.countSent();
     this.watch?.message('out', number, body);
@@ -68,6 +76,8 @@ export class Outgoing {
       system.write({ kind: 'wire', at: when, actor: address, link, direction: 'out', from, bytes });
     }
     if (from === 'chart' && isReliedOn(message.type, plane.received)) writeRelied(pipe, bytes);
+    else if (isOurs && bytes.buffer.byteLength >= pooled)
+      pipe.write(bytes, () => pool.give(new Uint8Array(bytes.buffer as ArrayBuffer)));
     else pipe.write(bytes);
   }
 

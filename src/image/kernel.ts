@@ -115,9 +115,14 @@ export interface ElsewhereMatch {
   readonly at: number;
 }
 
+/** Bytes of memory between two pictures. */
+const mostKept = 4 * 1024 * 1024;
+
 export class Kernel {
   readonly #exports: KernelExports;
   #bytes: Uint8Array;
+  /** Where a picture that is written in portions is put together. */
+  #made = new Uint8Array(0);
 
   constructor(exports: KernelExports) {
     this.#exports = exports;
@@ -298,7 +303,8 @@ export class Kernel {
     const isSmall = type === QuicType.RGB16;
     const tables = [isSmall ? FAMILY_5_AT : FAMILY_8_AT, TABLES_AT, isSmall ? CODES_5_AT : CODES_8_AT] as const;
     kernel.quicWriteStart(...tables, STATE_AT, scratch, type, width);
-    let made = new Uint8Array(header.length + ((width * height) >> 1) * 3 + 64);
+    const usual = header.length + ((width * height) >> 1) * 3 + 64;
+    let made = this.#made.length < usual ? new Uint8Array(usual) : this.#made;
     made.set(header);
     let length = header.length;
     const keep = (end: number) => {
@@ -318,6 +324,7 @@ export class Kernel {
       keep(kernel.quicWriteRows(rows + rowBytes, many, written));
     }
     keep(kernel.quicWriteEnd(written));
+    if (made.length <= mostKept) this.#made = made;
     return made.slice(0, length);
   }
 

@@ -9,9 +9,10 @@
  *
  * Format 2 did not name the checkpoint; in format 1 sizes were counts of seven bits a byte. Both are still read.
  */
+
+import { BufferPool } from '../wire/pool.ts';
 import { checksum } from './checksum.ts';
 import { JournalError } from './error.ts';
-import { BufferPool } from './pool.ts';
 import {
   type ArmedTimer,
   type Entry,

@@ -3,11 +3,12 @@
  * whoever appends. It never holds anybody up and never throws at them; what goes wrong with the store is told once, and then
  * the session goes on without a journal, or ends, as was asked for.
  */
+
+import { BufferPool } from '../wire/pool.ts';
 import { type Chunk, ChunkWriter } from './chunk.ts';
 import { JournalError } from './error.ts';
 import type { CheckpointRate, GoOn, Past, ResumableJournal } from './journal.ts';
 import { findUnfinished, type Unfinished } from './past.ts';
-import { BufferPool } from './pool.ts';
 import type { Entry } from './record.ts';
 import type { Birth, Store, StreamWriter } from './store.ts';
 import type { Piece } from './tail.ts';

@@ -4,7 +4,7 @@
  * checked against the bytes that are there, and depth is bounded.
  */
 import { SumacError } from '../errors.ts';
-import { BufferPool } from './pool.ts';
+import { BufferPool } from '../wire/pool.ts';
 import { LeftOut } from './record.ts';
 
 /** Bytes that cannot be read as what they should be. */

@@ -100,8 +100,8 @@ class WatchedPipe implements Pipe {
       unread,
     );
   }
-  write(bytes: Uint8Array): void {
-    this.pipe.write(bytes);
+  write(bytes: Uint8Array, taken?: () => void): void {
+    this.pipe.write(bytes, taken);
   }
   pause(): void {
     this.pipe.pause();

@@ -52,7 +52,7 @@ export abstract class PipeEnd implements Pipe {
   /** Bytes written but not yet taken by the network. */
   protected abstract queued(): number;
   /** Queues bytes. Never called once `finish` or `destroy` has been. */
-  protected abstract send(bytes: Uint8Array): void;
+  protected abstract send(bytes: Uint8Array, taken?: () => void): void;
   /** Starts or stops reading. Called on changes only, first with true; never delivers before it returns. */
   protected abstract read(on: boolean): void;
   /** Sends what is queued, then closes. `ended` must follow when the peer has closed too. */
@@ -137,9 +137,9 @@ export abstract class PipeEnd implements Pipe {
     this.schedule();
   }
 
-  write(bytes: Uint8Array): void {
+  write(bytes: Uint8Array, taken?: () => void): void {
     if (!this.writable || bytes.length === 0) return;
-    this.send(bytes);
+    this.send(bytes, taken);
     if (!this.raised && this.queued() > highWater) {
       this.raised = true;
       this.swelled();

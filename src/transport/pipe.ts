@@ -18,8 +18,11 @@ export interface Pipe {
    * `unread`: bytes that the earlier taker was given and has no use for; the new one is given them before all others.
    */
   take(handlers: PipeHandlers, unread?: Uint8Array): void;
-  /** Queues bytes; the array belongs to the pipe from then on. Writing to a closed pipe does nothing. */
-  write(bytes: Uint8Array): void;
+  /**
+   * Queues bytes; the array belongs to the pipe from then on, until `taken` is called, if it ever is: then the network has all of
+   * them. Writing to a closed pipe does nothing.
+   */
+  write(bytes: Uint8Array, taken?: () => void): void;
   /**
    * Stops reading; the peer feels it through the network's own back-pressure. A pipe that does not read may not notice its
    * peer's end until it is resumed or written to.

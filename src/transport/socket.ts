@@ -17,7 +17,7 @@ export class SocketPipe extends PipeEnd {
   private error: Error | undefined;
   private corked = false;
   /** Over TLS: what waits until the chunk before it has become a record. */
-  private readonly behind: Uint8Array[] = [];
+  private readonly behind: { readonly bytes: Uint8Array; readonly taken: (() => void) | undefined }[] = [];
   private behindBytes = 0;
   private recording = false;
   private finishing = false;
@@ -50,10 +50,10 @@ export class SocketPipe extends PipeEnd {
     return this.socket.writableLength + this.behindBytes;
   }
 
-  protected override send(bytes: Uint8Array): void {
+  protected override send(bytes: Uint8Array, taken?: () => void): void {
     if (!this.socket.writable) return;
     if (this.secure) {
-      this.behind.push(bytes);
+      this.behind.push({ bytes, taken });
       this.behindBytes += bytes.length;
       if (!this.recording) this.record();
       return;
@@ -67,7 +67,9 @@ export class SocketPipe extends PipeEnd {
         this.socket.uncork();
       });
     }
-    this.socket.write(bytes);
+    this.socket.write(bytes, (error) => {
+      if (!error) taken?.();
+    });
   }
 
   /**
@@ -75,15 +77,19 @@ export class SocketPipe extends PipeEnd {
    * record they would leave the second lying until another record comes.
    */
   private record(): void {
-    const bytes = this.behind.shift();
-    this.recording = bytes !== undefined;
-    if (bytes === undefined) {
+    const next = this.behind.shift();
+    this.recording = next !== undefined;
+    if (next === undefined) {
       if (this.finishing) this.socket.end();
       else this.drained();
       return;
     }
+    const { bytes, taken } = next;
     this.behindBytes -= bytes.length;
-    this.socket.write(bytes, () => this.record());
+    this.socket.write(bytes, (error) => {
+      if (!error) taken?.();
+      this.record();
+    });
   }
 
   protected override read(on: boolean): void {

@@ -10,12 +10,17 @@ export class Writer {
   private deferred: { at: number; write: (w: Writer) => void }[] = [];
   private readonly capacity: number;
   private readonly headroom: number;
+  private readonly memory: (size: number) => Uint8Array;
   pos = 0;
 
-  /** `headroom`: bytes to be left free before each body, for whoever puts a header there. */
-  constructor(capacity = 256, headroom = 0) {
+  /**
+   * `headroom`: bytes to be left free before each body, for whoever puts a header there. `memory`: where a body is written, an
+   * array of at least so many bytes; new if absent.
+   */
+  constructor(capacity = 256, headroom = 0, memory: (size: number) => Uint8Array = (size) => new Uint8Array(size)) {
     this.capacity = capacity;
     this.headroom = headroom;
+    this.memory = memory;
     this.buffer = this.room(capacity);
   }
 
@@ -106,7 +111,7 @@ export class Writer {
   }
 
   private room(size: number): Uint8Array {
-    return new Uint8Array(this.headroom + size).subarray(this.headroom);
+    return this.memory(this.headroom + size).subarray(this.headroom);
   }
 
   private mustFit(value: number, low: number, high: number): void {
