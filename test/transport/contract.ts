@@ -18,6 +18,8 @@ export interface Network {
   readonly nearIsBrowser?: boolean;
   /** A reader that keeps a chunk sees it change. */
   readonly reusesChunks?: boolean;
+  /** It tells when an array that was written is its writer's again. */
+  readonly saysTaken?: boolean;
 }
 
 /** Keeps all that a pipe delivers. */
@@ -372,6 +374,31 @@ export function pipeContract(name: string, open: () => Promise<Joined>, network:
       await until(() => right.bytes === written + 5 + 2 * highWater && near.pending === 0, 'all of a big write');
       await pauseMs(70);
       expect(left.drained).toBe(raised ? 2 : 1);
+    });
+
+    test('needs an array no more that it calls taken: who writes into it changes nothing', async () => {
+      const { near, far } = await join();
+      new Reader(near);
+      const right = new Reader(far);
+      const [pieces, size] = [64, 64 * 1024];
+      let taken = 0;
+      far.pause();
+      for (let i = 0; i < pieces; i++) {
+        const piece = new Uint8Array(size).fill(i);
+        near.write(piece, () => {
+          piece.fill(0xff);
+          taken++;
+        });
+        await pauseMs(0);
+      }
+      expect(taken).toBeLessThanOrEqual(pieces);
+      far.resume();
+      await until(() => right.bytes === pieces * size, 'all pieces');
+      const all = Buffer.concat(right.chunks);
+      for (let i = 0; i < pieces; i++)
+        expect(all.subarray(i * size, (i + 1) * size).every((byte) => byte === i)).toBe(true);
+      if (network.saysTaken) await until(() => taken === pieces, 'each is called taken once');
+      else expect(taken).toBe(0);
     });
 
     // A browser reads on; what it may keep is tested with the WebSockets.

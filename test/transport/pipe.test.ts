@@ -68,13 +68,16 @@ pipeContract(
 
 pipeContract('tcp', () => joinOver({ port: 0 }, ({ port }) => dialTcp({ host: '127.0.0.1', port }), true), {
   reusesChunks: true,
+  saysTaken: true,
 });
 
-pipeContract('tls', () =>
-  joinOver({ tlsPort: 0, tls }, ({ tlsPort }) => dialTcp({ host: 'localhost', tlsPort }, { tls: { ca } }), true),
+pipeContract(
+  'tls',
+  () => joinOver({ tlsPort: 0, tls }, ({ tlsPort }) => dialTcp({ host: 'localhost', tlsPort }, { tls: { ca } }), true),
+  { saysTaken: true },
 );
 
-pipeContract('unix', async () => {
+const joinOverUnix = async () => {
   const folder = mkdtempSync(join(tmpdir(), 'sumac-'));
   const joined = await joinOver({ path: join(folder, 'spice.sock') }, ({ path }) => dialTcp({ host: '', path }), true);
   const dispose = async () => {
@@ -82,7 +85,8 @@ pipeContract('unix', async () => {
     rmSync(folder, { recursive: true });
   };
   return { ...joined, dispose };
-});
+};
+pipeContract('unix', joinOverUnix, { saysTaken: true });
 
 pipeContract('ws', () =>
   joinOver(
