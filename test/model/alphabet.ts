@@ -134,6 +134,7 @@ export class Chart {
   readonly machine: AnyStateMachine;
   private readonly byText = new Map<string, State>();
   private readonly births = new Map<string, Outcome>();
+  private readonly ids = new Set<string>();
   private folded: Fold<AnyStateMachine> | undefined;
   private input: unknown;
 
@@ -171,12 +172,8 @@ export class Chart {
   }
 
   /** Ids of the states that it has been in. */
-  visited(): Set<string> {
-    const ids = new Set<string>();
-    for (const { snapshot } of this.byText.values()) {
-      for (const { id } of (snapshot as unknown as { _nodes: { id: string }[] })._nodes) ids.add(id);
-    }
-    return ids;
+  visited(): ReadonlySet<string> {
+    return this.ids;
   }
 
   private outcome(snapshot: AnyMachineSnapshot, effects: readonly Effect[]): Outcome {
@@ -216,6 +213,7 @@ export class Chart {
       steps: new Map(),
     };
     this.byText.set(text, state);
+    for (const { id } of (snapshot as unknown as { _nodes: { id: string }[] })._nodes) this.ids.add(id);
     return state;
   }
 

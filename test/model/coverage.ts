@@ -20,7 +20,11 @@ export class Coverage {
   }
 
   add(charts: Charts): void {
-    for (const chart of charts.values()) for (const id of chart.visited()) this.missing.delete(id);
+    for (const chart of charts.values()) this.visited(chart.visited());
+  }
+
+  visited(ids: Iterable<string>): void {
+    for (const id of ids) this.missing.delete(id);
   }
 
   get all(): number {
