@@ -8,7 +8,7 @@ import { GLZ_HEADER_BYTES } from './glz.ts';
 import { KernelDictionary } from './glz-kernel.ts';
 import { KERNEL_MAX_HELD } from './kernel.ts';
 import { LZ_MAGIC, LZ_VERSION, LzType } from './lz.ts';
-import { checkSource, type PixelSource, pack555, sourceWords } from './pixels.ts';
+import { checkSource, type EncodeOptions, type PixelSource, pack555, sourceWords } from './pixels.ts';
 
 export interface GlzDictionaryOptions {
   /** The window that the client announced, in pixels (spec §2.4, INIT glz_window_size). */
@@ -69,7 +69,7 @@ export class GlzDictionary {
    * Encodes a picture, the top row first, as RGB16, RGB24, RGB32 or RGBA of `LzType`. Throws `ImageError` "input" if it
    * does not fit into the window.
    */
-  encode(source: PixelSource, type: LzType): Uint8Array {
+  encode(source: PixelSource, type: LzType, { lend }: EncodeOptions = {}): Uint8Array {
     if (type < LzType.RGB16 || type > LzType.RGBA) throw new ImageError('input', `GLZ has no type ${type}`);
     const { width, height } = source;
     if (!this.fits(width, height)) {
@@ -79,7 +79,10 @@ export class GlzDictionary {
     if (this.#trueColor && type !== LzType.RGB32) throw new ImageError('input', `type ${type} is not true colour`);
     if (this.#trueColor && this.#held.length === 0) this.#fast ??= KernelDictionary.of(this.limit);
     const fast = this.#fast;
-    if (fast !== undefined) return fast.encode(source, (held) => this.#header(source, type, this.#nextId++, held));
+    if (fast !== undefined) {
+      const made = fast.encode(source, (held) => this.#header(source, type, this.#nextId++, held));
+      return lend === true ? made : made.slice();
+    }
     const units = sourceWords(source);
     if (type === LzType.RGB16) for (let i = 0; i < units.length; i++) units[i] = pack555(units[i]!);
     else if (type !== LzType.RGBA) for (let i = 0; i < units.length; i++) units[i] = units[i]! & 0xffffff;

@@ -3,7 +3,8 @@
  * and from the beginning again where there is no more room. INVARIANT: what is encoded never points into a picture that the
  * window has no room for any more; it may give one up sooner than it must.
  */
-import { behind, type KernelExports, ownKernel, putRows } from './kernel.ts';
+import { align, type KernelExports, ownKernel } from './kernel.ts';
+import { putRows } from './kernel-encode.ts';
 import type { PixelSource } from './pixels.ts';
 
 /** Bytes of the tables (see lz-write.as), and those between two rooms. */
@@ -54,7 +55,7 @@ export class KernelDictionary {
 
   /**
    * Encodes a picture of fewer pixels than the limit. `head` makes the header, given how many pictures before this one are
-   * still held.
+   * still held. What is given is a view of this dictionary's memory and holds until the next picture.
    */
   encode(source: PixelSource, head: (held: number) => Uint8Array): Uint8Array {
     const count = source.width * source.height;
@@ -63,7 +64,7 @@ export class KernelDictionary {
     this.#held.push({ start, end: start + count });
     this.#pixels += count;
     const pixels = PIXELS_AT + start * 4;
-    const out = (PIXELS_AT + this.#top * 4 + GAP + 15) & ~15;
+    const out = align(PIXELS_AT + this.#top * 4 + GAP);
     const bytes = this.#room(out + count * 4 + (count >> 4) + 32 + GAP);
     putRows(source, bytes, pixels);
     if (source.isBlank !== true) this.#exports.clearFourth(pixels, count & ~3);
@@ -71,7 +72,9 @@ export class KernelDictionary {
     const id = this.#next++;
     new Uint32Array(bytes.buffer, IMAGES_AT + (id & (MOST_HELD - 1)) * 8, 2).set([pixels, pixels + count * 4]);
     const end = this.#exports.glzWrite(pixels, count, id, id - held, PLACES_AT, IMAGES_AT, out);
-    return behind(head(held), bytes.subarray(out, end));
+    const header = head(held);
+    bytes.set(header, out - header.length);
+    return bytes.subarray(out - header.length, end);
   }
 
   /** Makes room for so many pixels, by giving up what is oldest, and tells where it is. */

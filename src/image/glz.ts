@@ -7,6 +7,7 @@ import { ImageError } from './error.ts';
 import { BLOCK, type Cursor, fail, glzAlpha, glzRgb16, glzRgb32 } from './glz-loops.ts';
 import type { GlzWindow } from './glz-window.ts';
 import { KERNEL_MAX_HELD, KERNEL_MAX_INPUT, kernel } from './kernel.ts';
+import { glzColors } from './kernel-decode.ts';
 import { LZ_MAGIC, LZ_VERSION, LzType } from './lz.ts';
 import {
   checkSameSize,
@@ -129,7 +130,7 @@ export class GlzDecoding {
     const { type, id, winHeadDist } = this.header;
     this.missing = undefined;
     if (!this.#alphaPass) {
-      const dist = type === LzType.RGB16 ? glzRgb16(cursor, this.#window) : glzColors(cursor, this.#window);
+      const dist = type === LzType.RGB16 ? glzRgb16(cursor, this.#window) : trueColors(cursor, this.#window);
       if (dist !== 0) {
         this.#suspend(id - dist);
         return;
@@ -171,12 +172,12 @@ export class GlzDecoding {
 const PATIENCE = 200;
 
 /** True colour, by the kernel as far as it can. */
-function glzColors(cursor: Cursor, window: GlzWindow): number {
+function trueColors(cursor: Cursor, window: GlzWindow): number {
   const { bytes, out, id, winHeadDist } = cursor;
   const fast = bytes.length <= KERNEL_MAX_INPUT && out.length <= KERNEL_MAX_HELD ? kernel() : undefined;
   if (fast === undefined || cursor.op > 0) return glzRgb32(cursor, window);
   let short = 0;
-  const { ip, op } = fast.glz(bytes, cursor.ip, out, (match) => {
+  const { ip, op } = glzColors(fast, bytes, cursor.ip, out, (match) => {
     if (match.dist > winHeadDist) fail('reference', match.end);
     if (match.length < BLOCK && ++short > PATIENCE) return undefined;
     const words = window.words(id - match.dist);

@@ -6,8 +6,9 @@
 import { BitmapFormat, bitmapRowBytes } from './bitmap.ts';
 import { ImageError } from './error.ts';
 import { KERNEL_MAX_HELD, kernel } from './kernel.ts';
+import { writeColors } from './kernel-encode.ts';
 import { LZ_HEADER_BYTES, LZ_MAGIC, LZ_VERSION, LzType } from './lz.ts';
-import { checkSource, type ImageSize, type PixelSource, pack555, sourceWords } from './pixels.ts';
+import { checkSource, type EncodeOptions, type ImageSize, type PixelSource, pack555, sourceWords } from './pixels.ts';
 
 /** A picture of packed palette indices. */
 export interface IndexedSource extends ImageSize {
@@ -32,7 +33,7 @@ const PLT_FORMAT = [
  * Encodes a picture, the top row first, as one of the RGB types of `LzType`, as A8 or as XXXA (alpha alone). RGB16 keeps
  * the upper five bits of each colour. Throws `ImageError` "input".
  */
-export function encodeLz(source: PixelSource, type: LzType): Uint8Array {
+export function encodeLz(source: PixelSource, type: LzType, { lend }: EncodeOptions = {}): Uint8Array {
   if (type < LzType.RGB16 || type > LzType.A8) throw new ImageError('input', `LZ type ${type} needs a palette image`);
   const { width, height } = source;
   const perPixel = [2, 3, 4, 4, 4, 1][type - LzType.RGB16]!;
@@ -40,7 +41,8 @@ export function encodeLz(source: PixelSource, type: LzType): Uint8Array {
     const fast = kernel();
     if (fast !== undefined) {
       checkSource(source);
-      return fast.write('lz', source, begin(type, width, height, width * perPixel, 0));
+      const made = writeColors(fast, 'lz', source, begin(type, width, height, width * perPixel, 0));
+      return lend === true ? made : made.slice();
     }
   }
   const words = sourceWords(source);

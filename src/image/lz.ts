@@ -6,6 +6,7 @@
 import { BitmapFormat, expandIndices, type Palette } from './bitmap.ts';
 import { ImageError } from './error.ts';
 import { KERNEL_MAX_INPUT, kernel } from './kernel.ts';
+import { lzColors } from './kernel-decode.ts';
 import { lzAlpha, lzBytes, lzRgb16, lzRgb32 } from './lz-loops.ts';
 import {
   checkSameSize,
@@ -90,7 +91,7 @@ export function decodeLz(bytes: Uint8Array, size: ImageSize, options: LzOptions 
     at = lzAlpha(bytes, at, new Uint8Array(out.buffer, out.byteOffset, count * 4));
   } else {
     const fast = bytes.length <= KERNEL_MAX_INPUT ? kernel() : undefined;
-    at = fast === undefined ? lzRgb32(bytes, at, out, count) : fast.lz(bytes, at, out);
+    at = fast === undefined ? lzRgb32(bytes, at, out, count) : lzColors(fast, bytes, at, out);
     if (type === LzType.RGBA) at = lzAlpha(bytes, at, new Uint8Array(out.buffer, out.byteOffset, count * 4));
   }
   if (at !== bytes.length) throw new ImageError('trailing', `${bytes.length - at} bytes after the last pixel`, at);

@@ -5,8 +5,9 @@
 import { BitmapFormat } from './bitmap.ts';
 import { ImageError } from './error.ts';
 import { KERNEL_MAX_HELD, kernel } from './kernel.ts';
+import { writeColors } from './kernel-encode.ts';
 import { LZ4_HEADER_BYTES } from './lz4.ts';
-import { checkSource, type PixelSource, pack555, sourceWords } from './pixels.ts';
+import { checkSource, type EncodeOptions, type PixelSource, pack555, sourceWords } from './pixels.ts';
 
 const HASH_BITS = 14;
 /** LZ4's own rules: a block ends with five literals or more, and no match begins within its last twelve bytes. */
@@ -16,7 +17,7 @@ const MATCH_MARGIN = 12;
 const table = new Int32Array(1 << HASH_BITS);
 
 /** Encodes a picture, the top row first, as 16BIT, 24BIT, 32BIT or RGBA of `BitmapFormat`. Throws `ImageError` "input". */
-export function encodeLz4(source: PixelSource, format: BitmapFormat): Uint8Array {
+export function encodeLz4(source: PixelSource, format: BitmapFormat, { lend }: EncodeOptions = {}): Uint8Array {
   if (format < BitmapFormat['16BIT'] || format > BitmapFormat.RGBA) {
     throw new ImageError('input', `bitmap format ${format} is not sent as LZ4`);
   }
@@ -27,9 +28,9 @@ export function encodeLz4(source: PixelSource, format: BitmapFormat): Uint8Array
       const header = new Uint8Array(LZ4_HEADER_BYTES + 4);
       header[0] = 1; // top down
       header[1] = format;
-      const made = fast.write('lz4', source, header);
-      new DataView(made.buffer).setUint32(LZ4_HEADER_BYTES, made.length - header.length);
-      return made;
+      const made = writeColors(fast, 'lz4', source, header);
+      new DataView(made.buffer, made.byteOffset).setUint32(LZ4_HEADER_BYTES, made.length - header.length);
+      return lend === true ? made : made.slice();
     }
   }
   const words = sourceWords(source);

@@ -6,6 +6,7 @@
 import { BitmapFormat, bitmapRowBytes, decodeBitmap } from './bitmap.ts';
 import { ImageError } from './error.ts';
 import { KERNEL_MAX_INPUT, kernel } from './kernel.ts';
+import { lz4Blocks } from './kernel-decode.ts';
 import {
   checkSize,
   type DecodeOptions,
@@ -53,7 +54,7 @@ function decodeBlocks(src: Uint8Array, out: Uint8Array): void {
   const isPacked = src.length * 8 < out.length * 7;
   const fast = isPacked && src.length <= KERNEL_MAX_INPUT ? kernel() : undefined;
   if (fast === undefined) blocks(src, out);
-  else fast.lz4(src, LZ4_HEADER_BYTES, out);
+  else lz4Blocks(fast, src, LZ4_HEADER_BYTES, out);
 }
 
 function blocks(src: Uint8Array, out: Uint8Array): void {

@@ -46,6 +46,15 @@ export interface DecodeOptions {
   readonly target?: Uint8Array | undefined;
 }
 
+/** What every encoder lets its caller choose. */
+export interface EncodeOptions {
+  /**
+   * What is given may lie in memory that is used again: it holds until the next image is encoded or decoded by anyone. Whoever
+   * writes it out at once saves a copy and new memory for it. Default: false, it belongs to the caller.
+   */
+  readonly lend?: boolean | undefined;
+}
+
 /** Checks that a declared size is one that a surface can have. Throws `ImageError` "size". */
 export function checkSize(width: number, height: number): void {
   if (

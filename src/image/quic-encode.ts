@@ -3,7 +3,8 @@
  * bytes that libspice-server writes. It mirrors `quic.ts` step by step.
  */
 import { kernel } from './kernel.ts';
-import { checkSource, type PixelSource, sourceWords } from './pixels.ts';
+import { writeQuic } from './kernel-encode.ts';
+import { checkSource, type EncodeOptions, type PixelSource, sourceWords } from './pixels.ts';
 import { Model, Pace, QUIC_MAGIC, QuicType, quicParams, RUN_BITS } from './quic-model.ts';
 
 /** Longer rows, which nobody has, are left to the plain loops. */
@@ -13,14 +14,15 @@ const KERNEL_MAX_WIDTH = 1 << 16;
  * Encodes a picture, the top row first, as one of `QuicType`. RGB16 keeps the upper five bits of each colour, GRAY the
  * blue channel. Throws `ImageError` "input".
  */
-export function encodeQuic(source: PixelSource, type: QuicType): Uint8Array {
+export function encodeQuic(source: PixelSource, type: QuicType, { lend }: EncodeOptions = {}): Uint8Array {
   const { width, height } = source;
   const { channels, family } = quicParams(type);
   const fast = channels === 3 && width <= KERNEL_MAX_WIDTH ? kernel() : undefined;
   if (fast !== undefined) {
     checkSource(source);
     const header = new Uint8Array(Uint32Array.of(QUIC_MAGIC, 0, type, width, height).buffer);
-    return fast.quicWrite(source, type, header);
+    const made = writeQuic(fast, source, type, header);
+    return lend === true ? made : made.slice();
   }
   const words = sourceWords(source);
   const out = new BitWriter(words.length);

@@ -5,6 +5,7 @@
  */
 import { ImageError } from './error.ts';
 import { KERNEL_MAX_INPUT, kernel } from './kernel.ts';
+import { quicRows } from './kernel-decode.ts';
 import { checkSameSize, type DecodeOptions, type ImageSize, type Pixels, targetWords, toPixels } from './pixels.ts';
 import { Model, QUIC_HEADER_BYTES, QUIC_MAGIC, QuicType, quicParams } from './quic-model.ts';
 import { BitReader, PlaneRows, RgbRows } from './quic-rows.ts';
@@ -43,7 +44,7 @@ export function decodeQuic(bytes: Uint8Array, size: ImageSize, options: DecodeOp
   }
   const out = targetWords(width * height, options.target);
   const fast = bytes.length <= KERNEL_MAX_INPUT ? kernel() : undefined;
-  if (fast !== undefined) fast.quic(bytes, QUIC_HEADER_BYTES, type as QuicType, width, out);
+  if (fast !== undefined) quicRows(fast, bytes, QUIC_HEADER_BYTES, type as QuicType, width, out);
   else decodeRows(bytes, type, width, height, out);
   return toPixels(width, height, out, type === QuicType.RGBA);
 }

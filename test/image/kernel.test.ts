@@ -10,6 +10,7 @@ import { decodeLz, LzType } from '../../src/image/lz.ts';
 import { encodeLz } from '../../src/image/lz-encode.ts';
 import { decodeLz4 } from '../../src/image/lz4.ts';
 import { encodeLz4 } from '../../src/image/lz4-encode.ts';
+import type { EncodeOptions } from '../../src/image/pixels.ts';
 import { decodeQuic } from '../../src/image/quic.ts';
 import { encodeQuic } from '../../src/image/quic-encode.ts';
 import { QuicType } from '../../src/image/quic-model.ts';
@@ -97,6 +98,26 @@ describe('the kernel', () => {
         if (turn.data.length < turn.height * turn.stride) continue;
         let at = 0;
         both(() => dictionaries[at++]!.encode(turn, LzType.RGB32));
+      }
+    }
+  });
+
+  test('lends what it encoded until the next picture', () => {
+    const random = numbers(5);
+    const noise = new Uint8Array(700 * 500 * 4).map((_, i) => (i % 4 === 3 ? 0 : random(256)));
+    for (const source of [largePicture(300, 200), { width: 700, height: 500, data: noise }]) {
+      const dictionaries = [1, 2].map(() => new GlzDictionary({ pixels: 1 << 20, trueColor: true }));
+      for (const encode of [
+        (options?: EncodeOptions) => encodeQuic(source, QuicType.RGB32, options),
+        (options?: EncodeOptions) => encodeLz(source, LzType.RGB32, options),
+        (options?: EncodeOptions) => encodeLz4(source, BitmapFormat['32BIT'], options),
+        (options?: EncodeOptions) => dictionaries[options ? 0 : 1]!.encode(source, LzType.RGB32, options),
+      ]) {
+        const owned = encode();
+        const lent = encode({ lend: true });
+        expect(sha256(lent)).toBe(sha256(owned));
+        expect(lent.buffer.byteLength).toBeGreaterThan(lent.length);
+        expect(owned.buffer.byteLength).toBe(owned.length);
       }
     }
   });
