@@ -10,7 +10,10 @@ export type HypervisorEvent =
   | { type: 'api.migrate'; uri: string }
   | { type: 'api.migrate_cancel' }
   /** The guest is stopped for the last of its state. */
-  | { type: 'move.stopped' };
+  | { type: 'move.stopped' }
+  /** The target is about to be told to run it. */
+  | { type: 'move.committed' }
+  | { type: `xstate.error.actor.${string}`; error: unknown };
 
 export type HypervisorCommand =
   | { type: 'migration status'; status: Exclude<MigrationStatus, 'none'> }
@@ -87,9 +90,24 @@ export const hypervisor = setup({
           actions: { type: 'remember why', params: ({ event }) => ({ reason: (event.error as Error).message }) },
         },
       },
-      on: {
-        'move.stopped': { actions: ['stop the guest', 'remember that it stands'] },
-        'api.migrate_cancel': 'cancelling',
+      initial: 'moving',
+      states: {
+        moving: {
+          on: {
+            'move.stopped': { actions: ['stop the guest', 'remember that it stands'] },
+            'move.committed': 'committed',
+            'api.migrate_cancel': '#migration/hypervisor.cancelling',
+          },
+        },
+        /** INVARIANT: it is the target's, whether the target is ever heard of again or not, or it would run at both. */
+        committed: {
+          on: {
+            'xstate.error.actor.*': {
+              target: '#migration/hypervisor.completed',
+              actions: { type: 'remember why', params: ({ event }) => ({ reason: (event.error as Error).message }) },
+            },
+          },
+        },
       },
     },
     completed: {

@@ -2,7 +2,8 @@
  * The source's part in a guest's move: reaches the target, sends the guest's state while it runs on, has it stopped, sends
  * the last of it, and says go once the target could run it.
  *
- * INVARIANT: until `go` is sent the guest is the source's, and nothing that happens to the target or on the way can take it.
+ * INVARIANT: until `go` is sent the guest is the source's, and nothing that happens to the target or on the way can take it;
+ * from then on it is the target's, and nothing gives it back.
  */
 
 import { createConnection } from 'node:net';
@@ -32,6 +33,8 @@ export interface Cargo {
   speed(): number;
   /** Stops the guest, if it runs; it must stand when this returns. */
   stop(): void;
+  /** The guest is the target's when this returns, and what goes wrong after that does not bring it back. */
+  commit(): void;
   readonly signal: AbortSignal;
 }
 
@@ -46,7 +49,6 @@ export class Departure {
   private readonly line: MoveLine;
   private readonly clock: Clock;
   private readonly patience: number;
-  private said = false;
 
   private constructor(line: MoveLine, { clock, patience }: DepartureOptions) {
     this.line = line;
@@ -95,11 +97,6 @@ export class Departure {
     });
   }
 
-  /** The target was told to run the guest: it is too late to cancel. */
-  get committed(): boolean {
-    return this.said;
-  }
-
   /** Moves the guest; resolves when the target runs it. Throws MoveError, and closes the line either way. */
   async carry(cargo: Cargo): Promise<void> {
     const { line, clock, patience } = this;
@@ -108,7 +105,7 @@ export class Departure {
     try {
       await new Promise<void>((resolve, reject) => {
         let left = cargo.moveMs;
-        let stopped = false;
+        let [stopped, said] = [false, false];
         let since = clock.now();
         const expect = (what: string) => {
           clock.clearTimeout(timer);
@@ -135,11 +132,12 @@ export class Departure {
         };
         line.hand({
           onFrame: (frame) => {
-            if (frame.type === 'loaded' && stopped && !this.said) {
-              this.said = true;
+            if (frame.type === 'loaded' && stopped && !said) {
+              said = true;
+              cargo.commit();
               line.send({ type: 'go' });
               expect('run the guest');
-            } else if (frame.type === 'running' && this.said) resolve();
+            } else if (frame.type === 'running' && said) resolve();
             else reject(unexpected(frame));
           },
           onLost: reject,

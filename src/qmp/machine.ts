@@ -165,7 +165,7 @@ export class VirtualMachine {
 
   /** Gives the move up; does nothing when there is none, or when the target was already told to run the guest. */
   cancel(): void {
-    if (this.departure?.committed !== true) this.chart.send({ type: 'api.migrate_cancel' });
+    this.chart.send({ type: 'api.migrate_cancel' });
   }
 
   /** Bytes a second, 0 for no limit. The guest takes `moveMs` at QEMU's default of 128 MiB. */
@@ -256,6 +256,7 @@ export class VirtualMachine {
               running: () => this.state === 'running',
               speed: () => (this.bandwidth === 0 ? unlimited : this.bandwidth / defaultBandwidth),
               stop: () => chart.send({ type: 'move.stopped' }),
+              commit: () => chart.send({ type: 'move.committed' }),
             });
           }),
         },

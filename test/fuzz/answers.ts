@@ -96,7 +96,15 @@ async function departure(): Promise<Target> {
     const { signal } = new AbortController();
     const to = { host: '127.0.0.1', port: host.port };
     const leaving = await Departure.open({ to, name: 'source', clock: wallClock, signal, patience });
-    const cargo = { save: () => ({}), running: () => true, moveMs: 0, speed: () => 1, stop: () => {}, signal };
+    const cargo = {
+      save: () => ({}),
+      running: () => true,
+      moveMs: 0,
+      speed: () => 1,
+      stop: () => {},
+      commit: () => {},
+      signal,
+    };
     await leaving.carry(cargo);
   };
   return {

@@ -274,6 +274,32 @@ describe('a move that is given up', () => {
   });
 });
 
+describe('a target that was told to run the guest, and is not heard of any more', () => {
+  /** A guest that may run there runs nowhere else by itself. */
+  test.each([
+    ['dies', (socket: Socket) => socket.destroy(), /closed the connection|broke/],
+    ['stays silent', () => {}, /did not run the guest within 100 ms/],
+    ['says nothing of sense', (socket: Socket) => socket.write('{"type":"x"}\n'), /no part of a move/],
+  ])('because it %s: the guest is the target’s', async (_, treat, reason) => {
+    const uri = await falseTarget((socket) => {
+      socket.write(magic + line({ type: 'welcome', name: 'x' }));
+      socket.setEncoding('utf8').on('data', (text) => {
+        if (String(text).includes('"stopped"')) socket.write(line({ type: 'loaded' }));
+        if (String(text).includes('"go"')) treat(socket);
+      });
+    });
+    const source = keep(await startHost({ patience: 100 }));
+    source.machine.migrate(uri);
+    await until(() => ended(source));
+    expect(source.said()).not.toContain('RESUME');
+    expect(source.machine.migration()).toMatchObject({ status: 'completed', reason: expect.stringMatching(reason) });
+    expect([source.machine.runState, source.card.running]).toEqual(['postmigrate', false]);
+    expect(source.spice.told).toEqual(['migrate_start', 'migrate_end true']);
+    source.machine.cont();
+    expect([source.machine.runState, source.card.running]).toEqual(['running', true]);
+  });
+});
+
 describe('a move that fails', () => {
   /** The source is as it was, and says why. */
   async function failsWith(source: Host, reason: RegExp): Promise<void> {
@@ -327,12 +353,11 @@ describe('a move that fails', () => {
     await failsWith(source, reason);
   });
 
-  test.each(['"stopped"', '"go"'])('to a target that dies at %s', async (word) => {
+  test('to a target that dies when the guest stands', async () => {
     const uri = await falseTarget((socket) => {
       socket.write(magic + line({ type: 'welcome', name: 'x' }));
       socket.setEncoding('utf8').on('data', (text) => {
-        if (String(text).includes(word)) socket.destroy();
-        else if (String(text).includes('"stopped"')) socket.write(line({ type: 'loaded' }));
+        if (String(text).includes('"stopped"')) socket.destroy();
       });
     });
     const source = keep(await startHost());
@@ -342,16 +367,11 @@ describe('a move that fails', () => {
     expect(source.said()).toContain('RESUME');
   });
 
-  test('to a target that never says that it runs the guest', async () => {
-    const uri = await falseTarget((socket) => {
-      socket.write(magic + line({ type: 'welcome', name: 'x' }));
-      socket.setEncoding('utf8').on('data', (text) => {
-        if (String(text).includes('"stopped"')) socket.write(line({ type: 'loaded' }));
-      });
-    });
+  test('to a target that never says that it could run the guest', async () => {
+    const uri = await falseTarget((socket) => socket.write(magic + line({ type: 'welcome', name: 'x' })));
     const source = keep(await startHost({ patience: 100 }));
     source.machine.migrate(uri);
-    await failsWith(source, /did not run the guest within 100 ms/);
+    await failsWith(source, /did not load the guest within 100 ms/);
   });
 
   test('to a target that cannot load such a guest, and can load the next', async () => {

@@ -7,6 +7,7 @@ import { untouched } from '../../support/touched.ts';
 const migrate = { type: 'api.migrate', uri: 'tcp:there:4444' } as const;
 const cancel = { type: 'api.migrate_cancel' } as const;
 const stopped = { type: 'move.stopped' } as const;
+const committed = { type: 'move.committed' } as const;
 const status = (word: string) => ({ type: 'migration status', status: word });
 const spice = {
   starts: { type: 'migrate start' },
@@ -20,6 +21,7 @@ const begun = given(hypervisor);
 const setup = begun.after(migrate);
 const active = setup.after(done('reach the target'));
 const standing = active.after(stopped);
+const away = standing.after(committed);
 
 describe('a move', () => {
   test('does nothing before it is asked for', () => {
@@ -29,11 +31,10 @@ describe('a move', () => {
 
   test('goes by setup and active to completed, and SPICE hears of both ends', () => {
     begun.when(migrate).expect({ in: 'setup', does: [status('setup'), spice.starts, reach] });
-    setup.when(done('reach the target')).expect({ in: 'active', does: [status('active'), transfer] });
-    active.when(stopped).expect({ in: 'active', does: [{ type: 'stop the guest' }] });
-    standing
-      .when(done('move the guest'))
-      .expect({ in: 'completed', does: [status('completed'), spice.moved], runs: [] });
+    setup.when(done('reach the target')).expect({ in: { active: 'moving' }, does: [status('active'), transfer] });
+    active.when(stopped).expect({ in: { active: 'moving' }, does: [{ type: 'stop the guest' }] });
+    standing.when(committed).expect({ in: { active: 'committed' }, does: [] });
+    away.when(done('move the guest')).expect({ in: 'completed', does: [status('completed'), spice.moved], runs: [] });
   });
 
   test('fails when the target cannot be reached, and the guest is not touched', () => {
@@ -53,7 +54,17 @@ describe('a move', () => {
     });
   });
 
-  test('is cancelled at any time, and what goes on is ended', () => {
+  test('has come to its end when the target was told to run the guest, whatever is heard of it: it never runs twice', () => {
+    away.when(cancel).expect({ in: { active: 'committed' }, does: [] });
+    away.when(failed('move the guest', new Error('the line is cut'))).expect({
+      in: 'completed',
+      does: [status('completed'), spice.moved],
+      runs: [],
+      context: { stopped: false, reason: 'the line is cut' },
+    });
+  });
+
+  test('is cancelled at any time before that, and what goes on is ended', () => {
     setup.when(cancel).expect({
       in: 'cancelled',
       does: [ends('reach the target'), status('cancelling'), status('cancelled'), spice.stays],
@@ -73,6 +84,7 @@ describe('a move', () => {
   test('can be asked for again however the last one ended, and not while one is on', () => {
     for (const over of [
       standing.after(done('move the guest')),
+      away.after(failed('move the guest')),
       standing.after(cancel),
       setup.after(failed('reach the target')),
     ]) {
