@@ -26,7 +26,7 @@ import { DataPlane, planeMessages } from './data-plane.ts';
 import { Deframer } from './deframe.ts';
 import { Gate } from './gate.ts';
 import { HeldMessages } from './held-messages.ts';
-import { Outgoing } from './outgoing.ts';
+import { type Lent, Outgoing } from './outgoing.ts';
 import { cost, Pace } from './pace.ts';
 import type { Born, Host, System } from './system.ts';
 import type { ChannelWatch } from './watch.ts';
@@ -142,12 +142,13 @@ export class ChannelHost implements Host {
 
   /**
    * Sends a message if the gate is open. While a client's channel is handed over, messages wait for the target. False: the
-   * message went nowhere. Throws WireError when a value does not fit its field.
+   * message went nowhere. `lent`: bytes of the message that need not be copied. Throws WireError when a value does not fit its
+   * field.
    */
-  send(message: AnyMessage): boolean {
+  send(message: AnyMessage, lent?: Lent): boolean {
     // While there are some that were held, they go first.
     if (this.gate.speaking && this.held.isEmpty) {
-      this.outgoing.write(message, 'application');
+      this.outgoing.write(message, 'application', undefined, lent);
       return true;
     }
     if (this.side === 'server' || this.ended || this.link === undefined) return false;

@@ -134,9 +134,17 @@ export class Deframer {
 
 /**
  * Header and body in one array. `serial` counts from 1 and is written only into a full header. `headroom`: bytes that lie free
- * before the body, in its own memory; where they are enough the header is put there, and nothing is copied.
+ * before the body, in its own memory; where they are enough the header is put there, and nothing is copied. `more`: bytes of the
+ * body that are written behind the array.
  */
-export function frame(mini: boolean, serial: number, number: number, body: Uint8Array, headroom = 0): Uint8Array {
+export function frame(
+  mini: boolean,
+  serial: number,
+  number: number,
+  body: Uint8Array,
+  headroom = 0,
+  more = 0,
+): Uint8Array {
   const size = mini ? miniHeaderSize : fullHeaderSize;
   const fits = headroom >= size;
   const bytes = fits
@@ -145,11 +153,11 @@ export function frame(mini: boolean, serial: number, number: number, body: Uint8
   const view = new DataView(bytes.buffer, bytes.byteOffset);
   if (mini) {
     view.setUint16(0, number, true);
-    view.setUint32(2, body.length, true);
+    view.setUint32(2, body.length + more, true);
   } else {
     view.setBigUint64(0, BigInt(serial), true);
     view.setUint16(8, number, true);
-    view.setUint32(10, body.length, true);
+    view.setUint32(10, body.length + more, true);
   }
   if (!fits) bytes.set(body, size);
   return bytes;

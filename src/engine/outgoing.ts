@@ -34,6 +34,13 @@ export interface OutgoingOptions {
   readonly onOverdrawn: () => void;
 }
 
+/** Bytes of a message's last field that may be sent from where they lie. */
+export interface Lent {
+  readonly bytes: Uint8Array;
+  /** They stay as they are until what this returns is called. */
+  readonly hold: () => () => void;
+}
+
 /** What frames are written to. */
 export interface Exit {
   readonly pipe: Pipe;
@@ -59,13 +66,20 @@ export class Outgoing {
     this.overdrawn = 0;
   }
 
-  /** `at`: milliseconds of the engine's clock, where the message tells the time. Throws WireError when a value does not fit. */
-  write(message: AnyMessage, from: Origin, at?: number): void {
+  /**
+   * `at`: milliseconds of the engine's clock, where the message tells the time. `lent`: of the message, for who can do without a
+   * copy. Throws WireError when a value does not fit.
+   */
+  write(message: AnyMessage, from: Origin, at?: number, lent?: Lent): void {
     if (this.exit === undefined) return;
     const { pipe, link, mini } = this.exit;
     const { system, address, side, protocol, plane } = this.options;
     // Who watches may look at a body later.
     const isOurs = this.watch === undefined;
+    if (lent !== undefined && isOurs && system.journal === undefined && pipe.returns === true) {
+      this.writeLent(this.exit, message, lent);
+      return;
+    }
     const { number, body } = encodeMessage(protocol, side, message, fullHeaderSize, isOurs ? memory : undefined);
     if (!this.mayDraw(pipe, fullHeaderSize + body.length)) return;
     plane.countSent();
@@ -79,6 +93,16 @@ export class Outgoing {
     else if (isOurs && bytes.buffer.byteLength >= pooled)
       pipe.write(bytes, () => pool.give(new Uint8Array(bytes.buffer as ArrayBuffer)));
     else pipe.write(bytes);
+  }
+
+  /** The frame but for what was lent, and that behind it. */
+  private writeLent({ pipe, mini }: Exit, message: AnyMessage, { bytes, hold }: Lent): void {
+    const { side, protocol, plane } = this.options;
+    const { number, body } = encodeMessage(protocol, side, message, fullHeaderSize, undefined, bytes);
+    if (!this.mayDraw(pipe, fullHeaderSize + body.length + bytes.length)) return;
+    plane.countSent();
+    pipe.write(frame(mini, plane.sent, number, body, fullHeaderSize, bytes.length));
+    pipe.write(bytes, hold());
   }
 
   /** Counts what is written to a peer that takes nothing; false when it is too much. */

@@ -117,7 +117,8 @@ export function decodeMessage(ch: Channel, sender: Side, number: number, body: U
 
 /**
  * Writes the body of a message, which has `headroom` free bytes before it in its own memory, or in that which `memory` gives (an
- * array of at least so many bytes). Throws WireError when a value does not fit its field.
+ * array of at least so many bytes). `apart`: bytes of the value's last field, which whoever sends the message writes behind it
+ * from where they are. Throws WireError when a value does not fit its field.
  */
 export function encodeMessage(
   ch: Channel,
@@ -125,11 +126,12 @@ export function encodeMessage(
   event: AnyMessage,
   headroom = 0,
   memory?: (size: number) => Uint8Array,
+  apart?: Uint8Array,
 ): { number: number; body: Uint8Array } {
   const entry = ch.tables[sender].byType.get(event.type);
   if (entry === undefined) throw new WireError('value', 0, `${ch.name} has no ${event.type} from the ${sender}`);
   try {
-    return { number: entry.number, body: encode(entry.codec, event.body, headroom, memory) };
+    return { number: entry.number, body: encode(entry.codec, event.body, headroom, memory, apart) };
   } catch (error) {
     throw error instanceof WireError ? error.within(`${ch.name}.${entry.name}`) : error;
   }

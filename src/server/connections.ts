@@ -87,6 +87,9 @@ class WatchedPipe implements Pipe {
   get pending() {
     return this.pipe.pending;
   }
+  get returns() {
+    return this.pipe.returns ?? false;
+  }
   take(handlers: PipeHandlers, unread?: Uint8Array): void {
     this.pipe.take(
       {

@@ -3,7 +3,7 @@
  * taken or removed is in it; it may hold more than that, never less, and never more rectangles than `most`.
  */
 import type { Rect } from '../sources/console.ts';
-import { areaOf, around, isEmptyRect, overlap, without } from '../sources/rect.ts';
+import { areaOf, around, isEmptyRect, isWithin, overlap, without } from '../sources/rect.ts';
 
 /** More rectangles than this are put together. */
 const most = 24;
@@ -74,5 +74,3 @@ export class Dirty {
     this.rects.push(joined);
   }
 }
-
-const isWithin = (a: Rect, b: Rect) => a.left >= b.left && a.top >= b.top && a.right <= b.right && a.bottom <= b.bottom;

@@ -4,15 +4,17 @@
  */
 import type { ChannelHost } from '../engine/channel-host.ts';
 import type { Clock } from '../engine/clock.ts';
+import { UsageError } from '../errors.ts';
 import type { JpegCodec } from '../image/jpeg.ts';
 import { caps, DisplayCap } from '../protocol/capabilities.ts';
 import { readMigrateData, writeMigrateData } from '../protocol/migrate-data.ts';
 import type { Rect } from '../sources/console.ts';
 import { isEmptyRect } from '../sources/rect.ts';
+import { Drawable } from './drawable.ts';
 import { Framebuffer } from './framebuffer.ts';
 import { Motion, type Video } from './motion.ts';
 import type { Part } from './part.ts';
-import { type ClientCaches, type EncodingOptions, SharedEncodings, type Tools } from './picture-encoder.ts';
+import { type ClientCaches, type EncodingOptions, SharedEncodings, sourceAt, type Tools } from './picture-encoder.ts';
 import { estimate, isNatural } from './smoothness.ts';
 import { Viewer } from './viewer.ts';
 
@@ -24,6 +26,11 @@ export interface DisplayTools {
   readonly loadJpeg?: (() => Promise<JpegCodec>) | undefined;
   /** The session's clock, in milliseconds, by which videos are shown. */
   readonly mmTime?: (() => number) | undefined;
+}
+
+export interface DrawOptions {
+  /** The pixels are handed over: called when nobody needs them any more, perhaps before `draw` returns. */
+  readonly release?: (() => void) | undefined;
 }
 
 export class ServerDisplay implements Part {
@@ -104,23 +111,42 @@ export class ServerDisplay implements Part {
 
   /** A new primary surface, black. */
   resize(width: number, height: number): void {
+    this.screen.close();
     this.screen = new Framebuffer(width, height);
     this.motion.clear();
     for (const viewer of this.viewers.values()) viewer.show(this.screen);
   }
 
-  /** `pixels`: BGRX rows of the area, without gaps. What lies outside the surface is cut off. */
-  draw(area: Rect, pixels: Uint8Array): void {
+  /**
+   * `pixels`: BGRX rows of the area, without gaps. What lies outside the surface is cut off. Without `release` the pixels are
+   * copied, and clients are sent what of the area has changed. With it they are taken as a drawing command: clients are sent
+   * all of them, and nothing is compared or copied; the memory is not to be touched until `release` is called, which may be at
+   * once, or when something else is drawn over all of it, or when 32 MiB of such memory wait. Throws UsageError when `pixels`
+   * are fewer than the area has.
+   */
+  draw(area: Rect, pixels: Uint8Array, { release }: DrawOptions = {}): void {
     const { screen } = this;
     const inside = screen.inside(area);
-    if (isEmptyRect(inside)) return;
-    const words = wordsOf(pixels);
     const stride = area.right - area.left;
+    if (!(pixels.length >= stride * (area.bottom - area.top) * 4)) {
+      throw new UsageError(`${pixels.length} bytes for ${stride} by ${area.bottom - area.top} pixels`);
+    }
+    if (isEmptyRect(inside)) {
+      release?.();
+      return;
+    }
+    const words = wordsOf(pixels);
     const at = (inside.top - area.top) * stride + inside.left - area.left;
     const natural = () =>
       isNatural(estimate(words, at, stride, inside.right - inside.left, inside.bottom - inside.top));
     const { video, ended } = this.motion.drawn(inside, natural);
     this.rested(ended);
+    if (release !== undefined) {
+      screen.keep(new Drawable(inside, words, at, stride, release));
+      if (video !== undefined) this.goOn(video, [inside]);
+      else for (const viewer of this.viewers.values()) viewer.changed(inside);
+      return;
+    }
     if (video !== undefined) {
       this.goOn(video, screen.draw(inside, words, at, stride));
       return;
@@ -228,10 +254,10 @@ export class ServerDisplay implements Part {
   private goOn(video: Video, changed: readonly Rect[]): void {
     const { screen, tools } = this;
     const { left, top, right, bottom } = video.area;
-    const data = screen.pixels.subarray((top * screen.width + left) * 4);
-    const source = { width: right - left, height: bottom - top, data, stride: screen.width * 4 };
     const encode = (quality: number) =>
-      tools.shared.get(screen, `video ${video.id} ${quality}`, () => tools.jpeg!.encode(source, { quality }));
+      tools.shared.get(screen, `video ${video.id} ${quality}`, () =>
+        tools.jpeg!.encode(sourceAt(screen.place(video.area), right - left, bottom - top), { quality }),
+      );
     const time = this.mmTime();
     for (const viewer of this.viewers.values()) viewer.moving(video, changed, time, encode);
   }

@@ -67,7 +67,7 @@ export class ImageCache {
   }
 }
 
-/** The key of `width` by `height` words that begin at `start`, with `stride` words from row to row. */
+/** The key of `width` by `height` words that begin at `start`, with `stride` words from row to row; their upper byte means nothing. */
 export function contentKey(
   words: Uint32Array,
   start: number,
@@ -79,7 +79,7 @@ export function contentKey(
   let [a, b, c, d] = [width, height, 0x2545f491, 0x9e3779b9 | 0];
   for (let y = 0; y < height; y++) {
     for (let i = start + y * stride, end = i + width; i < end; i++) {
-      const word = words[i]!;
+      const word = words[i]! & 0xffffff;
       a = Math.imul(a ^ word, 0x01000193);
       b = Math.imul(b + word, 0x85ebca6b) ^ (b >>> 13);
       c = Math.imul((c << 7) | (c >>> 25), 0x27d4eb2f) + word;
@@ -87,4 +87,54 @@ export function contentKey(
     }
   }
   return `${width}x${height}:${a >>> 0}:${b >>> 0}:${c >>> 0}:${d >>> 0}`;
+}
+
+/** Places of a picture that are looked at, and pixels of each. */
+const [sampledRows, sampledColumns] = [24, 64];
+
+/** A key of a few of the pixels, a piece of one row in so many, each further right: it tells most pictures apart. */
+export function sampleKey(
+  words: Uint32Array,
+  start: number,
+  stride: number,
+  width: number,
+  height: number,
+): ContentKey {
+  const columns = Math.min(width, sampledColumns);
+  const rows = Math.min(height, sampledRows);
+  const pieces = new Uint32Array(columns * rows);
+  for (let i = 0; i < rows; i++) {
+    const y = Math.floor((i * height) / rows);
+    const x = Math.floor(((i * 7) % rows) * ((width - columns) / rows));
+    const from = start + y * stride + x;
+    for (let j = 0; j < columns; j++) pieces[i * columns + j] = words[from + j]!;
+  }
+  return `${width}x${height}/${contentKey(pieces, 0, columns, columns, rows)}`;
+}
+
+/** Pixels of a picture for which looking through all of them in vain is no matter. */
+const cheap = 1 << 14;
+const mostRested = 64;
+
+/** Whether large pictures are looked for at all: less often where that was in vain many times in a row. */
+export class Fruitless {
+  private inVain = 0;
+  private rest = 0;
+
+  /** Whether one of so many pixels is not to be looked for now. */
+  rests(pixels: number): boolean {
+    if (pixels < cheap || this.rest === 0) return false;
+    this.rest--;
+    return true;
+  }
+
+  /** All of one was looked at, and it was none that the client could know. */
+  wasNot(): void {
+    this.inVain = Math.min(this.inVain + 1, mostRested * 2);
+    if (this.inVain > 4) this.rest = this.inVain >> 1;
+  }
+
+  wasFound(): void {
+    this.inVain = 0;
+  }
 }

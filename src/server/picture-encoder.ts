@@ -3,6 +3,8 @@
  * encoding that suits the pixels among those that are allowed. It holds what the client's caches hold, and must therefore be
  * told of nothing that is not sent. INVARIANT: only JPEG changes a pixel, and that only where it was allowed.
  */
+
+import type { Lent } from '../engine/outgoing.ts';
 import { BitmapFormat } from '../image/bitmap.ts';
 import { GlzDictionary } from '../image/glz-encode.ts';
 import type { JpegCodec } from '../image/jpeg.ts';
@@ -18,8 +20,9 @@ import { BitmapFlags, BitmapFmt, ImageCompression, ImageFlags, ResourceType, Rop
 import type { Image } from '../protocol/draw.ts';
 import type { Rect } from '../sources/console.ts';
 import { areaOf } from '../sources/rect.ts';
+import { type Place, uniformColor } from './drawable.ts';
 import type { Framebuffer } from './framebuffer.ts';
-import { contentKey, ImageCache } from './image-cache.ts';
+import { contentKey, Fruitless, ImageCache, sampleKey } from './image-cache.ts';
 import type { StreamingVideo } from './motion.ts';
 import { estimate, isNatural } from './smoothness.ts';
 
@@ -63,6 +66,8 @@ export interface ClientCaches {
 export interface Message {
   readonly type: string;
   readonly body: any;
+  /** Where the picture's data are the application's own memory, which may be sent from where it lies. */
+  readonly lent?: Lent | undefined;
 }
 
 type Coding = 'quic' | 'glz' | 'lz' | 'lz4' | 'jpeg' | 'off';
@@ -72,9 +77,8 @@ const leastPixels = 24;
 /** Smaller ones are not worth a place in the caches, larger ones not the time to look for them. */
 const leastCached = 256;
 const mostCached = 1 << 18;
-/** Of larger ones only so many rows are looked at until they come for the second time. */
+/** Of larger ones only a few pixels are looked at until they come for the second time. */
 const leastSampled = 4_096;
-const sampledRows = 16;
 
 /** Pixels of a client's GLZ window that are made use of, however many it offers: the server keeps them too. */
 const mostWindow = 1 << 22;
@@ -128,6 +132,7 @@ export class PictureEncoder {
   private readonly glzWindow: { readonly pixels: number; readonly nextId: number };
   private compression: ServerCompression;
   private readonly isSlow: () => boolean;
+  private readonly fruitless = new Fruitless();
   /** What is encoded now must not be changed. */
   private exact = false;
 
@@ -160,44 +165,52 @@ export class PictureEncoder {
    */
   encode(screen: Framebuffer, area: Rect, exact = false): Message[] {
     this.exact = exact;
-    const color = screen.uniform(area);
-    if (color !== undefined) return [fillMessage(area, color)];
+    const place = screen.place(area);
     const width = area.right - area.left;
     const height = area.bottom - area.top;
-    const start = area.top * screen.width + area.left;
+    const color = uniformColor(place, width, height);
+    if (color !== undefined) return [fillMessage(area, color)];
     const pixels = areaOf(area);
+    const draw = (flags: number, coding = this.choose(place, width, height)) =>
+      this.drawing(screen, area, place, { id, flags, width, height }, coding);
     const id = this.tools.nextId();
-    if (pixels < leastCached || pixels > mostCached) return [copyMessage(area, this.image(screen, area, id, 0))];
-    // Most pictures never come again: a few of its rows tell whether this one may have come before. It is kept when all
+    if (pixels < leastCached || pixels > mostCached || this.fruitless.rests(pixels)) return [draw(0)];
+    // Most pictures never come again: a few of its pixels tell whether this one may have come before. It is kept when all
     // of it has.
-    const apart = pixels < leastSampled ? 1 : Math.ceil(height / sampledRows);
-    const sample = contentKey(screen.words, start, screen.width * apart, width, Math.ceil(height / apart));
-    if (!this.images.wants(sample, pixels)) return [copyMessage(area, this.image(screen, area, id, 0))];
-    const key = contentKey(screen.words, start, screen.width, width, height);
+    const isSmall = pixels < leastSampled;
+    const { words, at, stride } = place;
+    const sample = isSmall ? contentKey(words, at, stride, width, height) : sampleKey(words, at, stride, width, height);
+    if (!this.images.wants(sample, pixels)) return [draw(0)];
+    const key = isSmall ? sample : contentKey(words, at, stride, width, height);
     const known = this.images.find(key);
     if (known !== undefined) {
+      if (!isSmall) this.fruitless.wasFound();
       return [copyMessage(area, { type: 'from_cache', id: known, flags: 0, width, height })];
     }
-    const coding = this.choose(screen, area);
-    const keeps = coding !== 'jpeg' && (apart === 1 || this.images.wants(key, pixels));
-    if (!keeps) return [copyMessage(area, this.image(screen, area, id, 0, coding))];
+    const coding = this.choose(place, width, height);
+    const keeps = coding !== 'jpeg' && (isSmall || this.images.wants(key, pixels));
+    if (!isSmall && !keeps) this.fruitless.wasNot();
+    if (!keeps) return [draw(0, coding)];
     const dropped = this.images.keep(key, id, pixels);
-    const draw = copyMessage(area, this.image(screen, area, id, ImageFlags.cacheMe, coding));
-    if (dropped.length === 0) return [draw];
+    const kept = draw(ImageFlags.cacheMe, coding);
+    if (dropped.length === 0) return [kept];
     const resources = dropped.map((one) => ({ type: ResourceType.pixmap, id: one }));
-    return [{ type: 'msg.inval_list', body: { resources } }, draw];
+    return [{ type: 'msg.inval_list', body: { resources } }, kept];
   }
 
-  private choose(screen: Framebuffer, area: Rect): Coding {
+  /** Nothing is compressed unless somebody asks for it. */
+  get isRaw(): boolean {
+    return this.compression === 'off';
+  }
+
+  private choose(place: Place, width: number, height: number): Coding {
     const { compression } = this;
-    const width = area.right - area.left;
-    const height = area.bottom - area.top;
     if (compression === 'off' || width * height < leastPixels) return 'off';
     if (compression === 'quic') return this.photo();
     if (compression === 'lz4') return hasCap(this.caps, DisplayCap.lz4Compression) ? 'lz4' : 'lz';
     const synthetic = compression === 'lz' || compression === 'auto_lz' ? 'lz' : this.glz(width, height);
     if (compression === 'lz' || compression === 'glz' || width < 8 || height < 8) return synthetic;
-    const costs = estimate(screen.words, area.top * screen.width + area.left, screen.width, width, height);
+    const costs = estimate(place.words, place.at, place.stride, width, height);
     return isNatural(costs) ? this.photo() : synthetic;
   }
 
@@ -216,23 +229,21 @@ export class PictureEncoder {
     return width * height < this.glzWindow.pixels ? 'glz' : 'lz';
   }
 
-  private image(
-    screen: Framebuffer,
-    area: Rect,
-    id: bigint,
-    flags: number,
-    coding: Coding = this.choose(screen, area),
-  ): Image {
-    const width = area.right - area.left;
-    const height = area.bottom - area.top;
-    const described = { id, flags, width, height };
-    const source: PixelSource = {
-      width,
-      height,
-      data: screen.pixels.subarray((area.top * screen.width + area.left) * 4),
-      stride: screen.width * 4,
-      isBlank: true,
+  private drawing(screen: Framebuffer, area: Rect, place: Place, described: Described, coding: Coding): Message {
+    const { drawable } = place;
+    const source = sourceAt(place, described.width, described.height);
+    const image = this.image(screen, area, source, described, coding);
+    if (coding !== 'off' || drawable === undefined || source.stride !== source.width * 4)
+      return copyMessage(area, image);
+    const hold = () => {
+      drawable.hold();
+      return () => drawable.letGo();
     };
+    return { ...copyMessage(area, image), lent: { bytes: (image as { data: Uint8Array }).data, hold } };
+  }
+
+  private image(screen: Framebuffer, area: Rect, source: PixelSource, described: Described, coding: Coding): Image {
+    const { width, height } = described;
     const once = (make: () => Uint8Array) => {
       const { left, top } = area;
       return this.tools.shared.get(screen, `${coding}:${left},${top},${width},${height}`, make);
@@ -260,11 +271,26 @@ export class PictureEncoder {
       case 'off': {
         const stride = width * 4;
         const shape = { format: BitmapFmt['32bit'], bitmapFlags: BitmapFlags.topDown, x: width, y: height, stride };
-        return { type: 'bitmap', ...described, ...shape, palette: null, data: once(() => rowsOf(source)) };
+        return { type: 'bitmap', ...described, ...shape, palette: null, data: rowsOf(source) };
       }
     }
   }
 }
+
+interface Described {
+  readonly id: bigint;
+  readonly flags: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** The pixels of a place, for an encoder. */
+export const sourceAt = ({ words, at, stride }: Place, width: number, height: number) => ({
+  width,
+  height,
+  data: new Uint8Array(words.buffer, words.byteOffset + at * 4, words.byteLength - at * 4),
+  stride: stride * 4,
+});
 
 /** As libspice-server has it. */
 export const jpegQuality = { quality: 85 } as const;

@@ -17,7 +17,7 @@ const codeBits = Uint8Array.from({ length: 256 }, (_, difference) =>
   difference === 0 ? 1 : Math.min(12, 2 + 2 * Math.floor(Math.log2(difference + 0.5)) - (difference > 8 ? 1 : 0)),
 );
 
-/** Of the pixels of an area that is at least 2 by 2. `words` has `stride` words from row to row, from `start` on. */
+/** Of the pixels of an area that is at least 2 by 2. `words`, whose upper byte means nothing, has `stride` words from row to row, from `start` on. */
 export function estimate(words: Uint32Array, start: number, stride: number, width: number, height: number): Costs {
   // Runs of neighbours, for the equality of one pixel with the next says little by itself.
   const run = Math.min(width - 1, 32);
@@ -29,17 +29,18 @@ export function estimate(words: Uint32Array, start: number, stride: number, widt
     const x = Math.min(1 + Math.floor(place % (width - 1)), width - run);
     let i = start + y * stride + x;
     for (let end = i + run; i < end; i++) {
-      const here = words[i]!;
-      const left = words[i - 1]!;
-      const above = words[i - stride]!;
+      const here = words[i]! & 0xffffff;
+      const left = words[i - 1]! & 0xffffff;
+      const above = words[i - stride]! & 0xffffff;
+      const before = words[i - stride - 1]! & 0xffffff;
       count++;
-      if (here === left && above === words[i - stride - 1]!) {
+      if (here === left && above === before) {
         quic += 0.2;
         lz += 0.3;
         continue;
       }
       // What equals a neighbour is likely to be part of a match.
-      if (here === left || here === above || here === words[i - stride - 1] || here === words[i - stride + 1]) lz += 3;
+      if (here === left || here === above || here === before || here === (words[i - stride + 1]! & 0xffffff)) lz += 3;
       else lz += 25;
       const guess = (left & above) + (((left ^ above) >>> 1) & 0x7f7f7f);
       quic +=

@@ -17,6 +17,8 @@ import { ClientVideos } from './video.ts';
 
 /** Pixels of one picture: larger areas are sent in bands, each as it suits. */
 const mostPixels = 1 << 18;
+/** The same of one that is not compressed, as that costs no time. */
+const mostRawPixels = 1 << 20;
 /** The first picture is one, up to so many: there are clients that take what comes first for all of it. */
 const mostFirstPixels = 1 << 22;
 /** Pixels that are encoded before others get their turn. */
@@ -215,7 +217,7 @@ export class Viewer {
         return;
       }
       const all = this.screen.width * this.screen.height;
-      const most = this.unmarked > 0 && all <= mostFirstPixels ? all : mostPixels;
+      const most = this.unmarked > 0 && all <= mostFirstPixels ? all : this.encoder.isRaw ? mostRawPixels : mostPixels;
       const area = this.dirty.take((width) => Math.floor(most / width))!;
       pixels += areaOf(area);
       this.send(area);
@@ -228,7 +230,7 @@ export class Viewer {
   private send(area: Rect, exact = false): void {
     this.blurred.remove(area);
     for (const message of this.encoder.encode(this.screen, area, exact)) {
-      this.host.send(message);
+      this.host.send(message, message.lent);
       const type = message.body.srcBitmap?.type;
       if (type === 'jpeg') this.blurred.add(area);
       this.speed.sent(64 + (message.body.srcBitmap?.data?.length ?? 0));

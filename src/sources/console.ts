@@ -42,8 +42,11 @@ export interface Console {
 export interface ConsoleDisplay {
   /** A new primary surface, black. */
   resize(width: number, height: number): void;
-  /** `pixels` are the rows of `rect` and nothing else, 4 bytes a pixel (BGRX). The array is the server's from then on. */
-  draw(rect: Rect, pixels: Uint8Array): void;
+  /**
+   * `pixels` are the rows of `rect` and nothing else, 4 bytes a pixel (BGRX). Without `release` they are copied; with it the
+   * array is the server's until `release` is called, which may be before this returns.
+   */
+  draw(rect: Rect, pixels: Uint8Array, options?: { readonly release?: (() => void) | undefined }): void;
   /** `color` is 0xRRGGBB. */
   fill(rect: Rect, color: number): void;
   /** Copies what is at `from` to `rect`; the two may overlap. */

@@ -36,6 +36,10 @@ export const around = (a: Rect, b: Rect): Rect => ({
 export const overlap = (a: Rect, b: Rect): boolean =>
   a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
 
+/** Whether all of `a` is in `b`. */
+export const isWithin = (a: Rect, b: Rect): boolean =>
+  a.left >= b.left && a.top >= b.top && a.right <= b.right && a.bottom <= b.bottom;
+
 /** What of `a` is not in `b`: up to four rectangles. */
 export function without(a: Rect, b: Rect): Rect[] {
   if (!overlap(a, b)) return [a];

@@ -138,7 +138,10 @@ export abstract class PipeEnd implements Pipe {
   }
 
   write(bytes: Uint8Array, taken?: () => void): void {
-    if (!this.writable || bytes.length === 0) return;
+    if (!this.writable || bytes.length === 0) {
+      taken?.();
+      return;
+    }
     this.send(bytes, taken);
     if (!this.raised && this.queued() > highWater) {
       this.raised = true;

@@ -18,9 +18,11 @@ export interface Pipe {
    * `unread`: bytes that the earlier taker was given and has no use for; the new one is given them before all others.
    */
   take(handlers: PipeHandlers, unread?: Uint8Array): void;
+  /** `taken` is called for each array that is written, at the latest when the pipe is no more. */
+  readonly returns?: boolean;
   /**
-   * Queues bytes; the array belongs to the pipe from then on, until `taken` is called, if it ever is: then the network has all of
-   * them. Writing to a closed pipe does nothing.
+   * Queues bytes; the array belongs to the pipe from then on, until `taken` is called, if it ever is: then the pipe needs it no
+   * more. Writing to a closed pipe does nothing.
    */
   write(bytes: Uint8Array, taken?: () => void): void;
   /**

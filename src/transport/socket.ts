@@ -13,6 +13,7 @@ export interface SocketPipeOptions extends PipeEndOptions {
 }
 
 export class SocketPipe extends PipeEnd {
+  readonly returns = true;
   private readonly socket: Socket;
   private error: Error | undefined;
   private corked = false;
@@ -51,7 +52,10 @@ export class SocketPipe extends PipeEnd {
   }
 
   protected override send(bytes: Uint8Array, taken?: () => void): void {
-    if (!this.socket.writable) return;
+    if (!this.socket.writable) {
+      taken?.();
+      return;
+    }
     if (this.secure) {
       this.behind.push({ bytes, taken });
       this.behindBytes += bytes.length;
@@ -67,9 +71,7 @@ export class SocketPipe extends PipeEnd {
         this.socket.uncork();
       });
     }
-    this.socket.write(bytes, (error) => {
-      if (!error) taken?.();
-    });
+    this.socket.write(bytes, () => taken?.());
   }
 
   /**
@@ -86,8 +88,8 @@ export class SocketPipe extends PipeEnd {
     }
     const { bytes, taken } = next;
     this.behindBytes -= bytes.length;
-    this.socket.write(bytes, (error) => {
-      if (!error) taken?.();
+    this.socket.write(bytes, () => {
+      taken?.();
       this.record();
     });
   }

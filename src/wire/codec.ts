@@ -299,9 +299,15 @@ export function decode<T>(codec: Codec<T>, body: Uint8Array): T {
   return codec.read(new Reader(body));
 }
 
-/** The bytes of a value. `headroom` bytes before them are the caller's too. `memory`: as of `Writer`. */
-export function encode<T>(codec: Codec<T>, value: T, headroom = 0, memory?: (size: number) => Uint8Array): Uint8Array {
-  const w = new Writer(256, headroom, memory);
+/** The bytes of a value. `headroom` bytes before them are the caller's too. `memory`, `apart`: as of `Writer`. */
+export function encode<T>(
+  codec: Codec<T>,
+  value: T,
+  headroom = 0,
+  memory?: (size: number) => Uint8Array,
+  apart?: Uint8Array,
+): Uint8Array {
+  const w = new Writer(256, headroom, memory, apart);
   codec.write(w, value);
   return w.finish();
 }

@@ -11,13 +11,22 @@ export class Writer {
   private readonly capacity: number;
   private readonly headroom: number;
   private readonly memory: (size: number) => Uint8Array;
+  private readonly apart: Uint8Array | undefined;
+  /** Where `apart` was left out. */
+  private left: number | undefined;
   pos = 0;
 
   /**
    * `headroom`: bytes to be left free before each body, for whoever puts a header there. `memory`: where a body is written, an
-   * array of at least so many bytes; new if absent.
+   * array of at least so many bytes; new if absent. `apart`: an array that is left out of the body, behind which it is to stand.
    */
-  constructor(capacity = 256, headroom = 0, memory: (size: number) => Uint8Array = (size) => new Uint8Array(size)) {
+  constructor(
+    capacity = 256,
+    headroom = 0,
+    memory: (size: number) => Uint8Array = (size) => new Uint8Array(size),
+    apart?: Uint8Array,
+  ) {
+    this.apart = apart;
     this.capacity = capacity;
     this.headroom = headroom;
     this.memory = memory;
@@ -72,6 +81,10 @@ export class Writer {
   }
 
   bytes(value: Uint8Array): void {
+    if (value === this.apart) {
+      this.left = this.pos;
+      return;
+    }
     const at = this.reserve(value.length);
     this.buffer.set(value, at);
   }
@@ -99,6 +112,9 @@ export class Writer {
     }
     this.deferred = [];
     const { buffer, pos } = this;
+    if (this.apart !== undefined && this.left !== pos) {
+      throw new WireError('range', pos, 'what is written apart must come last');
+    }
     this.pos = 0;
     // What is small is copied, and keeps no more memory than it needs; what is large stays where it is.
     if (pos < buffer.length >> 1) {

@@ -401,6 +401,24 @@ export function pipeContract(name: string, open: () => Promise<Joined>, network:
       else expect(taken).toBe(0);
     });
 
+    if (network.saysTaken) {
+      test.each(['near', 'far'] as const)('gives every array back when it is no more, by its %s end', async (which) => {
+        const { near, far } = await join();
+        const left = new Reader(near);
+        new Reader(far);
+        far.pause();
+        expect(near.returns).toBe(true);
+        let taken = 0;
+        for (let i = 0; i < 64; i++) near.write(new Uint8Array(256 * 1024), () => taken++);
+        await pauseMs(20);
+        expect(taken).toBeLessThan(64);
+        (which === 'near' ? near : far).abort();
+        await until(() => left.closed === 1 && taken === 64, 'all arrays');
+        near.write(new Uint8Array(10), () => taken++);
+        expect(taken).toBe(65);
+      });
+    }
+
     // A browser reads on; what it may keep is tested with the WebSockets.
     if (!network.nearIsBrowser) {
       test('reads no further than its high-water mark while nobody takes it', async () => {
