@@ -7,7 +7,7 @@ import { accessSync, constants, existsSync } from 'node:fs';
 import { delimiter, isAbsolute, join } from 'node:path';
 import { describe } from 'vitest';
 
-/** The programs of other people that suites here may ask for, and the Debian package that has each. */
+/** The programs (or files) of other people that suites here may ask for, and the Debian package that has each. */
 export const PEERS = {
   'qemu-system-x86_64': 'qemu-system-x86 and qemu-system-gui',
   spicy: 'spice-client-gtk',
@@ -21,6 +21,11 @@ export const PEERS = {
   import: 'imagemagick',
   chromium: 'chromium',
   'nats-server': 'nats-server',
+  openbox: 'openbox',
+  xterm: 'xterm',
+  x11perf: 'x11-apps',
+  xeyes: 'x11-apps',
+  '/usr/lib/xorg/modules/drivers/spiceqxl_drv.so': 'xserver-xspice',
 } as const;
 
 export type Peer = keyof typeof PEERS;
