@@ -9,12 +9,13 @@ import { writeColors } from './kernel-encode.ts';
 import { LZ4_HEADER_BYTES } from './lz4.ts';
 import { checkSource, type EncodeOptions, type PixelSource, pack555, sourceWords } from './pixels.ts';
 
-const HASH_BITS = 14;
-/** LZ4's own rules: a block ends with five literals or more, and no match begins within its last twelve bytes. */
+const HASH_BITS = 13;
+/** LZ4's own rules: a block ends with five literals or more. Those of the last bytes in which no match begins are ours. */
 const LAST_LITERALS = 5;
-const MATCH_MARGIN = 12;
+const MATCH_MARGIN = 48;
 
-const table = new Int32Array(1 << HASH_BITS);
+/** Where a hash was seen last: the number of the pixel, modulo 2^16. */
+const table = new Uint16Array(1 << HASH_BITS);
 
 /** Encodes a picture, the top row first, as 16BIT, 24BIT, 32BIT or RGBA of `BitmapFormat`. Throws `ImageError` "input". */
 export function encodeLz4(source: PixelSource, format: BitmapFormat, { lend }: EncodeOptions = {}): Uint8Array {
@@ -56,58 +57,55 @@ export function encodeLz4(source: PixelSource, format: BitmapFormat, { lend }: E
   return out.slice(0, end);
 }
 
+/** Compresses pixels of `step` bytes. */
 function compress(src: Uint8Array, step: number, out: Uint8Array, at: number): number {
   const view = new DataView(src.buffer, src.byteOffset, src.length);
   const searchEnd = src.length - MATCH_MARGIN;
-  const matchEnd = src.length - LAST_LITERALS;
-  table.fill(-1);
+  const matchEnd = Math.floor((src.length - LAST_LITERALS) / step) * step;
+  const farthest = Math.floor(0xffff / step);
+  const hashAt = (at: number) => hashOf(view.getInt32(at, true), view.getInt32(at + 4, true));
+  table.fill(0);
   let op = at;
   let anchor = 0;
   let ip = 0;
   let misses = 0;
-  while (ip < searchEnd) {
+  while (ip <= searchEnd) {
+    const hash = hashAt(ip);
+    const back = (ip / step - table[hash]!) & 0xffff;
+    const distance = back * step;
+    table[hash] = ip / step;
     // Eight bytes must be the same: matches of four save one byte and cost the decoder more than that.
-    const word = view.getInt32(ip, true);
-    const second = view.getInt32(ip + 4, true);
-    const hash = hashOf(word, second);
-    let ref = table[hash]!;
-    table[hash] = ip;
-    if (ref < 0 || ip - ref > 0xffff || view.getInt32(ref, true) !== word || view.getInt32(ref + 4, true) !== second) {
+    const isMatch = back >= 1 && back <= farthest && distance <= ip && equal(src, ip, distance, 8);
+    if (!isMatch) {
       ip += step * (1 + (misses++ >> 6));
       continue;
     }
     misses = 0;
-    const distance = ip - ref;
     let first = ip;
-    while (first > anchor && first - distance > 0 && src[first - 1] === src[first - distance - 1]) first--;
-    let stop = ip + 8;
-    ref += 8;
-    while (stop + 4 <= matchEnd && view.getInt32(stop, true) === view.getInt32(ref, true)) {
-      stop += 4;
-      ref += 4;
-    }
-    while (stop < matchEnd && src[stop] === src[ref]) {
-      stop++;
-      ref++;
-    }
+    while (first > anchor && first - distance > 0 && equal(src, first - step, distance, step)) first -= step;
+    // Whole pixels.
+    let stop = ip + Math.floor(8 / step) * step;
+    while (stop < matchEnd && equal(src, stop, distance, step)) stop += step;
     op = sequence(src, anchor, first, stop - first, out, op);
     out[op] = distance;
     out[op + 1] = distance >> 8;
     op = extra(stop - first - 4, out, op + 2);
     anchor = stop;
-    // On to the next whole pixel.
-    ip = Math.ceil(stop / step) * step;
-    // What follows a match is found again by its last pixels.
-    for (let inside = ip - 2 * step; inside < ip && inside < searchEnd; inside += step) {
-      if (inside > first) table[hashOf(view.getInt32(inside, true), view.getInt32(inside + 4, true))] = inside;
-    }
+    ip = stop;
+    // What follows a match is found again by its last pixel.
+    table[hashAt(ip - step)] = ip / step - 1;
   }
   return sequence(src, anchor, src.length, 4, out, op);
 }
 
+/** Whether so many bytes are the same as those `distance` before them. */
+function equal(src: Uint8Array, at: number, distance: number, count: number): boolean {
+  for (let i = at; i < at + count; i++) if (src[i] !== src[i - distance]) return false;
+  return true;
+}
+
 function hashOf(word: number, second: number): number {
-  const mixed = Math.imul(word, 0x85ebca6b) ^ second;
-  return Math.imul(mixed ^ (mixed >>> 15), 0x9e3779b1) >>> (32 - HASH_BITS);
+  return (Math.imul(word, 0x9e3779b1) + Math.imul(second, 0x85ebca6b)) >>> (32 - HASH_BITS);
 }
 
 /** Writes a sequence's token and literals; offset and the rest of the match length come after it. */
