@@ -40,6 +40,14 @@ const mistakes: Readonly<Record<string, readonly [mutant: string, world: string]
     'link/server | drop guard | linking.checking ticket invokes "check ticket" onDone [0] if "ticket is good"',
     'semi-seamless: expired',
   ],
+  'a guest runs at one host at a time': [
+    'migration/hypervisor | drop transition | active.committed on "xstate.error.actor.*"',
+    'switch-host: led by its hypervisor, line cut',
+  ],
+  'a guest runs where it is': [
+    'migration/hypervisor | drop action | active.moving on "move.stopped": "remember that it stands"',
+    'switch-host: led by its hypervisor, line cut',
+  ],
   'nothing is doubled or reordered': [disorder, 'seamless: record data'],
   'the session is not lost': [
     'migration/source | drop guard | announcing always [0] if "guest has gone"',

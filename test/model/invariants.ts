@@ -5,6 +5,7 @@
  */
 
 import type { Scheme } from '../../machines/contract.ts';
+import { hostOf, isVm } from './hypervisor.ts';
 import type { Incident, Move } from './moves.ts';
 import { allSchemes, type Scenario } from './scenario.ts';
 import { type Actor, type ChannelHost, parentOf, programOf, type World } from './world.ts';
@@ -48,7 +49,7 @@ const channelsOf = (world: World, program: string) => world.programs.get(program
 const befell = (world: World, ...words: string[]) =>
   world.facts.faults.some((fault) => words.some((word) => fault.startsWith(word)));
 
-const servers = (world: World) => [...world.programs.keys()].filter((name) => name !== 'client');
+const servers = (world: World) => [...world.programs.keys()].filter((name) => name !== 'client' && !isVm(name));
 
 /** Nothing went wrong, nothing was slow, nobody lost patience. */
 const smooth = ({ facts }: World) => facts.faults.length === 0 && facts.rushed === 0 && !facts.gaveUp;
@@ -180,6 +181,12 @@ export const always: readonly Always[] = [
     },
   },
   {
+    name: 'a guest runs at one host at a time',
+    because:
+      'our own promise: until the target is told to run it, the guest is the source’s; from then on nothing gives it back',
+    after: ({ world }) => (world.facts.runs.length > 1 ? `it runs at ${world.facts.runs.join(' and ')}` : undefined),
+  },
+  {
     name: 'nothing is doubled or reordered',
     because: 'spec §3d 7-8: what the client says goes to SRC until the flush mark and to DST after the migrate data',
     after: ({ world }) =>
@@ -199,6 +206,8 @@ function closedWithReason(world: World, { returns = false }: Scenario): boolean 
   const { facts } = world;
   return (
     befell(world, 'client leaves', 'client silent', 'server disconnects') ||
+    // Nobody has the guest: what the target was told was lost, and the target with it.
+    facts.guest === '' ||
     // It never came in: there is no session to lose.
     !facts.greeted ||
     // The target hangs up for good reason; a client that goes over before it notices ends as one whose main was cut.
@@ -232,6 +241,7 @@ const rests: Readonly<Record<string, (actor: Actor, world: World) => boolean>> =
   supervisor: (actor, world) =>
     value(actor).move === 'guest is here' ||
     (value(actor).move === 'guest is away' && world.facts.guest !== programOf(actor.path)),
+  'migration/hypervisor': (actor) => ['none', 'completed', 'failed', 'cancelled'].includes(value(actor)),
 };
 /** What the regions of a channel are in when it may be used. */
 const usable: readonly [chart: RegExp, region: string, states: readonly string[]][] = [
@@ -261,7 +271,7 @@ export const inTheEnd: readonly InTheEnd[] = [
           ? undefined
           : `the client has closed, and the guest at ${facts.guest} can be reached`;
       }
-      if (!staying(world)) return undefined;
+      if (!staying(world) || facts.guest === '') return undefined;
       if (home(world) !== facts.guest) {
         return astrayWithReason(world) ? undefined : `the client is at ${home(world)}, the guest at ${facts.guest}`;
       }
@@ -305,7 +315,7 @@ export const inTheEnd: readonly InTheEnd[] = [
       const { silent } = world.facts;
       for (const actor of world.actors()) {
         const program = programOf(actor.path);
-        if (silent.includes(program)) continue;
+        if (silent.includes(hostOf(program))) continue;
         if (actor.question !== undefined) {
           if (actor.question.name === 'dial' && silent.includes(actor.question.input.destination.host)) continue;
           return `${actor.path}: nobody answers "${actor.question.name}"`;
@@ -317,7 +327,7 @@ export const inTheEnd: readonly InTheEnd[] = [
           if (name === 'session/client' && silent.includes('source')) continue;
           return `${actor.path} is in ${JSON.stringify(value(actor))}`;
         }
-        if (/^(migration|link)\//.test(name)) {
+        if (test === undefined && /^(migration|link)\//.test(name)) {
           if (program === 'client' && silent.includes('source')) continue;
           return `${actor.path} is still there, in ${JSON.stringify(value(actor))}`;
         }
@@ -390,6 +400,15 @@ export const inTheEnd: readonly InTheEnd[] = [
       // What the target cannot do is found out only when it is linked, and the source of an early link hears of nothing.
       const early = best === 'early-link' && scenario.schemes?.target?.includes('early-link') === false;
       return fellBack !== early ? `the client ${early ? 'did not fall' : 'fell'} back from ${best}` : undefined;
+    },
+  },
+  {
+    name: 'a guest runs where it is',
+    because: 'our own promise: nothing that happens to the target or on the way can take the guest from the source',
+    rest: ({ world, scenario }) => {
+      const { guest, runs, silent } = world.facts;
+      if (scenario.led !== true || guest === '' || silent.includes(guest) || runs.includes(guest)) return undefined;
+      return `the guest stands at ${guest}`;
     },
   },
   {

@@ -103,6 +103,9 @@ await Promise.all(Array.from({ length: workers }, work));
 console.log(
   `${column(sum.worlds, 10)} ${column(sum.moves, 12)} ${column(sum.depth, 6)} ${seconds(sum.ms)}  ${sum.complete} of ${set.length} worlds gone through, ${sum.begun - sum.complete} in part, ${set.length - sum.begun} not at all, ${sum.findings} findings; ${((Date.now() - began) / 1000).toFixed(0)} s by the clock`,
 );
-console.log(`${coverage.reached} of ${coverage.all} states of the charts were reached; not these:`);
-for (const id of coverage.unreached) console.log(`  ${id}`);
+const { unreached } = coverage;
+console.log(
+  `${coverage.reached} of ${coverage.all} states of the charts were reached${unreached.length > 0 ? '; not these:' : ''}`,
+);
+for (const id of unreached) console.log(`  ${id}`);
 if (sum.findings > 0) process.exitCode = 1;

@@ -8,12 +8,17 @@
  * steps commute with all others; what can come between (the other end hangs up, says no, says nothing; the parent stops it)
  * ends it as a refused connection, a failed link, or one that waits for its deadline, and those are moves here. The charts
  * are the real ones all the way.
+ *
+ * The hypervisor that `outside` plays is a stranger: it says that the guest is about to move, has arrived, has moved or stays
+ * whenever that makes sense. Its chart (hypervisor.ts here) says the same to the same servers, at fewer moments, as it waits for
+ * the other host in between; so what holds with the stranger holds with the chart, and the chart leads in few, small worlds.
  */
 import type { AnyEventObject } from 'xstate';
 import { CommonCap, caps, MainCap, withCap } from '../../src/protocol/capabilities.ts';
 import { ChannelType, nameOf } from '../../src/protocol/index.ts';
 import { AuthMechanism, LinkErrorCode } from '../../src/protocol/link.ts';
 import { type Charts, type Letter, letter } from './alphabet.ts';
+import { answerTheVm, type Hands, hostOf, leadTheMove, obeyTheVm, vmOf } from './hypervisor.ts';
 import { Run } from './run.ts';
 import { allSchemes, type Fault, type Scenario } from './scenario.ts';
 import {
@@ -102,7 +107,9 @@ export class Game {
     const { scenario } = this;
     const world = new World({
       guest: 'source',
-      move: { phase: 'idle', from: 'source', to: 'target', told: [] },
+      move: { phase: 'idle', from: 'source', to: 'target', told: [], cancelled: false },
+      line: 'none',
+      runs: scenario.led ? ['source'] : [],
       moves: '',
       toBeTold: [],
       faults: [],
@@ -114,6 +121,7 @@ export class Game {
       silent: [],
       expired: [],
       hidden: scenario.added === undefined ? [] : [scenario.added],
+      owed: null,
       typed: 0,
       heard: 0,
       gap: 'none',
@@ -146,6 +154,7 @@ export class Game {
       ...(scenario.returns ? { returnMs: 60_000 } : {}),
     };
     this.apply(world, Run.boot(this.charts, server, 'supervisor', input));
+    if (scenario.led) this.apply(world, Run.boot(this.charts, vmOf(server), 'migration/hypervisor', undefined));
   }
 
   /** Lets everything happen that happens by itself: in the end the client is up. */
@@ -173,6 +182,10 @@ export class Game {
     const before = world.programs.get(program);
     if (before !== undefined) this.apply(world, Run.step(this.charts, before, words, act));
   }
+
+  private readonly hear = (world: World, path: string, event: AnyEventObject): void => {
+    if (!world.facts.silent.includes(hostOf(programOf(path)))) this.tell(world, path, event);
+  };
 
   private tell(world: World, path: string, event: AnyEventObject): void {
     this.step(world, programOf(path), `tell ${path} ${letter(event).id}`, (run) => run.tell(path, event));
@@ -217,6 +230,9 @@ export class Game {
         world.know({ heard: n, gap: n <= facts.heard ? 'mixed up' : n > facts.heard + 1 ? 'lost' : facts.gap });
         break;
       }
+      case 'order':
+        obeyTheVm({ world, hear: this.hear }, hostOf(program), deed.command);
+        break;
       case 'give up':
         world.know({ gaveUp: true });
         break;
@@ -240,19 +256,37 @@ export class Game {
     if (wire === undefined || !wire.client.open || !wire.far.open) return;
     const way = to === 'server' ? 'toServer' : 'toClient';
     if (wire[way].includes(closing)) return;
-    const item: Item = { letter: this.listed(world, program, deed.letter), ghost };
+    const said = this.asItsMake(world, wire, program, deed.letter);
+    if (said === undefined) return;
+    const item: Item = { letter: said, ghost };
     const [from, receiver] = to === 'server' ? ['client', wire.server] : [wire.server, 'client'];
     this.incidents.push({ do: 'send', from, to: receiver, item, channel: wire.channel });
     world.wire({ ...wire, [way]: this.scenario.disorder ? [item, ...wire[way]] : [...wire[way], item] });
   }
 
-  /** A server does not list what is still hidden. */
-  private listed({ facts }: World, program: ProgramName, said: Letter): Letter {
-    if (said.event.type !== 'msg.channels_list' || program !== 'source' || facts.hidden.length === 0) return said;
-    const shownOnes = said.event.body.channels.filter(
-      ({ type, id }: { type: number; id: number }) => !facts.hidden.includes(`${nameOf(ChannelType, type)}:${id}`),
-    );
-    return letter({ type: said.event.type, body: { channels: shownOnes } });
+  /** What a server says, if it has something to hide or is of another make; undefined: nothing, or not now. */
+  private asItsMake(world: World, wire: Connection, program: ProgramName, said: Letter): Letter | undefined {
+    const { facts } = world;
+    const { type, body } = said.event;
+    if (type === 'msg.channels_list' && program === 'source') {
+      if (this.scenario.listsLate && facts.owed === null) {
+        world.know({ owed: { pipe: wire.id, message: said.event } });
+        return undefined;
+      }
+      if (facts.hidden.length === 0) return said;
+      const channels = body.channels.filter(
+        ({ type: kind, id }: { type: number; id: number }) =>
+          !facts.hidden.includes(`${nameOf(ChannelType, kind)}:${id}`),
+      );
+      return letter({ type, body: { channels } });
+    }
+    const asks = type === 'msg.migrate' && this.takesAll(wire) && facts.schemes.at(-1) === 'seamless';
+    return asks ? letter({ type, body: { flags: 3 } }) : said;
+  }
+
+  /** Its state travels only between servers of another make than ours. */
+  private takesAll({ channel }: Connection): boolean {
+    return this.scenario.stateOfAll === true && /^(cursor|playback):/.test(channel);
   }
 
   // ------------------------------------------------------------------------------------------------------------- moves
@@ -266,7 +300,7 @@ export class Game {
       for (const to of ['client', 'server'] as const) this.arrivals(world, wire, to, moves);
     }
     for (const program of sorted(world.programs)) {
-      if (facts.silent.includes(program.name)) continue;
+      if (facts.silent.includes(hostOf(program.name))) continue;
       for (const asked of program.questions) this.answers(world, asked, moves, failing);
     }
     if (calm) return moves;
@@ -279,6 +313,16 @@ export class Game {
     this.outside(world, moves);
     this.mishaps(world, moves, failing);
     return moves;
+  }
+
+  private hands(world: World, moves: Move[]): Hands {
+    return {
+      world,
+      moves,
+      failing: this.failing(world.facts),
+      hear: this.hear,
+      step: (now, program, words, act) => this.step(now, program, words, act),
+    };
   }
 
   private failing(facts: Facts): (fault: Fault) => boolean {
@@ -335,6 +379,14 @@ export class Game {
       this.incidents.push({ do: 'answer', session: parentOf(reader), announcement: item.ghost });
     }
     if (reader === '') return;
+    if (at === 'server' && this.takesAll(wire)) {
+      const { type } = item.letter.event;
+      if (type === 'msgc.migrate_data') return;
+      if (type === 'msgc.migrate_flush_mark') {
+        const data = letter({ type: 'msg.migrate_data', body: { data: surface } });
+        this.put(world, wire.server, { do: 'put', pipe: wire.id, to: 'client', letter: data, as: '' });
+      }
+    }
     this.step(world, programOf(reader), `receive ${reader} ${item.letter.id}`, (run) =>
       run.receive(reader, item.letter),
     );
@@ -365,7 +417,8 @@ export class Game {
 
   // --------------------------------------------------------------------------------------------------------- answers
 
-  private answers(world: World, { path, question }: Actor, moves: Move[], failing: (fault: Fault) => boolean): void {
+  private answers(world: World, asked: Actor, moves: Move[], failing: (fault: Fault) => boolean): void {
+    const { path, question } = asked;
     const at = programOf(path);
     const { name, input } = question!;
     const whose = () => shown(parentOf(path));
@@ -400,6 +453,10 @@ export class Game {
       case 'collect migrate data':
         this.collect(world, path, answer);
         fail('no data', 'no data');
+        break;
+      case 'reach the target':
+      case 'move the guest':
+        answerTheVm(this.hands(world, moves), asked);
         break;
       case 'load migrate data':
         this.load(path, input.data, moves);
@@ -515,10 +572,8 @@ export class Game {
   private outside(world: World, moves: Move[]): void {
     const { facts } = world;
     const { move } = facts;
-    const { scheme } = this.scenario;
-    const hear = (now: World, program: ProgramName, event: AnyEventObject) => {
-      if (!facts.silent.includes(program)) this.tell(now, program, event);
-    };
+    const { scenario, hear } = this;
+    const { scheme } = scenario;
     const announce = (from: ProgramName, to: ProgramName, fault?: Fault) =>
       moves.push({
         text: () => `hypervisor > ${from}: the guest is about to move to ${to}`,
@@ -526,7 +581,7 @@ export class Game {
         ...(fault === undefined ? {} : { fault }),
         act: (now) => {
           const told = [...move.told.filter((one) => one !== to && move.phase === 'announced'), to].sort();
-          now.know({ move: { phase: 'announced', from, to, told } });
+          now.know({ move: { phase: 'announced', from, to, told, cancelled: false } });
           hear(now, from, { type: 'api.migrate_connect', destination: { host: to, port: 1 }, scheme });
         },
       });
@@ -540,6 +595,7 @@ export class Game {
         if (facts.moves === '+' && failing('back')) announce('target', 'source', 'back');
         break;
       case 'announced':
+        if (scenario.led) break;
         moves.push({
           text: () => `hypervisor > ${move.to}: the guest has arrived`,
           at: move.to,
@@ -563,6 +619,7 @@ export class Game {
         if (failing('reannounce') && move.to === 'target') announce(move.from, 'target', 'reannounce');
         break;
       case 'arrived':
+        if (scenario.led) break;
         moves.push({
           text: () => `hypervisor > ${move.from}: the guest has moved`,
           at: move.from,
@@ -574,6 +631,7 @@ export class Game {
         });
         break;
     }
+    if (scenario.led) leadTheMove(this.hands(world, moves));
     for (const program of facts.toBeTold) {
       moves.push({
         text: () => `hypervisor > ${program}: the guest will not come`,
@@ -584,7 +642,22 @@ export class Game {
         },
       });
     }
+    this.debts(world, moves);
     this.applications(world, moves);
+  }
+
+  private debts(world: World, moves: Move[]): void {
+    const { owed } = world.facts;
+    const wire = world.connections.get(owed?.pipe ?? '');
+    if (owed === null || wire === undefined || world.actor(wire.far.reader)?.state?.speaking !== true) return;
+    moves.push({
+      text: () => `${wire.server}: lists its channels at last`,
+      at: wire.server,
+      act: (now) => {
+        this.put(now, wire.server, { do: 'put', pipe: owed.pipe, to: 'client', letter: letter(owed.message), as: '' });
+        now.know({ owed: null });
+      },
+    });
   }
 
   private applications(world: World, moves: Move[]): void {
@@ -654,6 +727,7 @@ export class Game {
     if (facts.guest !== 'target') {
       const act = (now: World) => {
         end(now, 'target');
+        breakLine(now);
         this.bootServer(now, 'target');
       };
       mishap('restart', 'target', 'the target is started again', act);
@@ -780,6 +854,14 @@ function end(world: World, server: ProgramName): void {
     if (wire.server === server) world.wire({ ...wire, far: gone, toServer: [], toClient: [closing] });
   }
   world.programs.delete(server);
+  world.programs.delete(vmOf(server));
+}
+
+/** It forgets the guest that was about to move in, and what it was told last. */
+function breakLine(world: World): void {
+  const { line } = world.facts;
+  if (line === 'begun' || line === 'stopped') world.know({ line: 'broken' });
+  if (line === 'told') world.know({ line: 'broken', guest: '' });
 }
 
 function cut(world: World, { id }: Connection): void {

@@ -7,6 +7,7 @@
  */
 import type { AnyEventObject } from 'xstate';
 import type { ChannelCommand, LinkCommand } from '../../machines/contract.ts';
+import type { HypervisorCommand } from '../../machines/migration/hypervisor.ts';
 import { addressWord } from '../../src/protocol/address.ts';
 import { channels, LinkErrorCode } from '../../src/protocol/index.ts';
 import { type Charts, type Doing, type Letter, letter, letterBy, type State } from './alphabet.ts';
@@ -367,9 +368,12 @@ export class Run {
       this.deeds.push({ do: 'report', path, news: command.news });
       return;
     }
-    const host = this.actors.get(path)?.host;
+    const { host, state } = this.actors.get(path) ?? {};
     if (host?.kind === 'link') this.obeyLink(path, host, command as LinkCommand);
     else if (host?.kind === 'channel') this.obeyChannel(path, host, command as ChannelCommand);
+    else if (state?.chart.name === 'migration/hypervisor') {
+      this.deeds.push({ do: 'order', command: command as HypervisorCommand });
+    }
   }
 
   private endHost({ host }: Actor): void {

@@ -24,6 +24,9 @@ export const faults = {
   elsewhere: 'the guest is moved to another target after a move that came to nothing',
   onward: 'the guest moves on from the target at once',
   back: 'the guest moves from the target back to the source at once',
+  'line refused':
+    'the target does not take the guest, or the line breaks before it says so (where charts lead the move)',
+  'line cut': 'the line on which the guest moves is cut, at any moment (where charts lead the move)',
 } as const;
 export type Fault = keyof typeof faults;
 
@@ -62,6 +65,12 @@ export interface Scenario {
   readonly disorder?: boolean;
   /** The guest has an agent. */
   readonly agent?: boolean;
+  /** The charts of the hypervisors lead the move. Without, the hypervisor is a stranger who may say anything at any time. */
+  readonly led?: boolean;
+  /** Servers of another make: the state of every channel travels with a seamless move, which the protocol lets them do. */
+  readonly stateOfAll?: boolean;
+  /** A source of another make: it answers attach_channels when it likes. */
+  readonly listsLate?: boolean;
   /** The move may begin before the client is up. */
   readonly cold?: boolean;
 }

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
+import type { AnyStateMachine } from 'xstate';
 import { HandoverBook } from '../../inspector/handover-book.ts';
 import { Hub } from '../../inspector/hub.ts';
 import { JournalFeed } from '../../inspector/journal-feed.ts';
@@ -20,18 +21,22 @@ afterEach(async () => {
   for (const one of undo.splice(0).reverse()) await one();
 });
 
-/** A source that does not tell its client when a move that was linked is taken back. */
-function forgetful() {
-  const chart = all['migration/source'];
-  const mutant = mutantsOf(chart).find(({ id }) =>
-    id.endsWith('drop action | linked on "migration.end" [1]: "say that the move is cancelled"'),
-  );
-  undo.push(install(chart, mutant!));
+/** What is found in a world of a chart with this mistake. */
+function mistaken(chart: AnyStateMachine, mistake: string, world: string) {
+  undo.push(install(chart, mutantsOf(chart).find(({ id }) => id.endsWith(mistake))!));
   const charts = freshCharts(Object.values(all));
-  const scenario = worlds({ long: false }).find(({ name }) => name === 'semi-seamless: two displays')!;
+  const scenario = worlds({ long: false }).find(({ name }) => name === world)!;
   const [finding] = explore(scenario, charts).findings;
   return { scenario, charts, finding: finding! };
 }
+
+/** A source that does not tell its client when a move that was linked is taken back. */
+const forgetful = () =>
+  mistaken(
+    all['migration/source'],
+    'drop action | linked on "migration.end" [1]: "say that the move is cancelled"',
+    'semi-seamless: two displays',
+  );
 
 test('a fault is told as a sequence diagram, the shortest way to it', () => {
   const { scenario, charts, finding } = forgetful();
@@ -47,6 +52,28 @@ test('a fault is told as a sequence diagram, the shortest way to it', () => {
   ]);
   expect(lines.at(-2)).toContain('the guest stays');
   expect(lines.length).toBe(finding.way.length + 5);
+});
+
+/** What the checker found when hypervisors were first played: a source that did not hear the answer ran the guest again. */
+test('a guest that runs twice is told from the line between the hosts', () => {
+  const { scenario, charts, finding } = mistaken(
+    all['migration/hypervisor'],
+    'drop transition | active.committed on "xstate.error.actor.*"',
+    'switch-host: led by its hypervisor, line cut',
+  );
+  const lines = diagram(scenario, charts, finding).trimEnd().split('\n');
+  expect(lines[0]).toBe('switch-host: led by its hypervisor, line cut: a guest runs at one host at a time');
+  expect(lines[1]).toMatch(/^ {2}it runs at (source and target|target and source)$/);
+  const told = lines.slice(4).map((line) => line.replace(/^[ |o<>*X-]+/, ''));
+  expect(told).toEqual([
+    'the guest is about to move to target',
+    'migrate',
+    'welcome',
+    'the guest stands, and is sent',
+    'the guest is loaded',
+    expect.stringMatching(/the line to target is cut, but not what was said|the guest is yours: it runs/),
+    expect.stringMatching(/the line to target is cut|the guest is yours: it runs/),
+  ]);
 });
 
 test('a fault is written as a journal, and the inspector shows it', async () => {

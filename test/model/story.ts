@@ -6,6 +6,7 @@ import type { Entry } from '../../src/journal/record.ts';
 import { openJournal } from '../../src/open-journal.ts';
 import type { Charts } from './alphabet.ts';
 import { type Finding, walk } from './explore.ts';
+import { isVm } from './hypervisor.ts';
 import { becauseOf } from './invariants.ts';
 import { Game } from './moves.ts';
 import { type Note, Run } from './run.ts';
@@ -67,7 +68,8 @@ export async function writeJournal(
       const program = programOf(note.actor);
       const one = journal.get(program) ?? journals.journal(program);
       journal.set(program, one);
-      const actor = program === 'client' ? note.actor : `server${note.actor.slice(program.length)}`;
+      const root = program === 'client' ? program : isVm(program) ? 'hypervisor' : 'server';
+      const actor = `${root}${note.actor.slice(program.length)}`;
       one.append({ ...note, at: now, actor } as Entry);
     }
     now += 10;

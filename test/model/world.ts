@@ -3,7 +3,11 @@
  * what is true of the guest and its hypervisor. A part that is equal to another is the same object, so a world is a handful
  * of numbers, and its mark is the sum of the marks of its parts.
  */
+
+import type { AnyEventObject } from 'xstate';
+import type { HypervisorCommand } from '../../machines/migration/hypervisor.ts';
 import { exchanged, type Hash, hashOf, type Letter, type State } from './alphabet.ts';
+import type { Line } from './hypervisor.ts';
 
 /** One of the programs: "client", or the name of a server. */
 export type ProgramName = string;
@@ -106,6 +110,8 @@ export type Deed =
   | { readonly do: 'report'; readonly path: string; readonly news: any }
   | { readonly do: 'violation'; readonly path: string; readonly reason: string }
   | { readonly do: 'break'; readonly path: string; readonly why: string }
+  /** A hypervisor's chart has its program do something. */
+  | { readonly do: 'order'; readonly command: HypervisorCommand }
   /** A source's hand-over went from one state to another. */
   | { readonly do: 'lead'; readonly path: string; readonly from: State | undefined; readonly to: State }
   | { readonly do: 'hear'; readonly n: number }
@@ -137,7 +143,7 @@ export interface Connection extends Part {
 
 /** What is true beside the programs. Everything in it is plain data. */
 export interface Facts {
-  /** The program in front of the guest. */
+  /** The program in front of the guest; '' if nobody has it. */
   readonly guest: ProgramName;
   /** What the hypervisor is doing with the guest. */
   readonly move: {
@@ -146,7 +152,12 @@ export interface Facts {
     readonly to: ProgramName;
     /** Hosts that were told of in this move. */
     readonly told: readonly ProgramName[];
+    /** Its hypervisor was told to give it up. */
+    readonly cancelled: boolean;
   };
+  /** Where the charts of hypervisors lead the move: how far the two hosts have come, and where the guest runs. */
+  readonly line: Line;
+  readonly runs: readonly ProgramName[];
   /** Moves that have ended: '+' for each that was completed, '-' for each that was not. */
   readonly moves: string;
   /** Targets that will hear that the guest does not come. */
@@ -167,6 +178,8 @@ export interface Facts {
   readonly expired: readonly ProgramName[];
   /** Channels that a server does not list yet. */
   readonly hidden: readonly string[];
+  /** An answer that a server of another make owes, and the connection on which. */
+  readonly owed: { readonly pipe: string; readonly message: AnyEventObject } | null;
   /** Numbered messages of the client's application: how many were taken, and the last one that a server's took. */
   readonly typed: number;
   readonly heard: number;

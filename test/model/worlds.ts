@@ -15,7 +15,11 @@ export interface Bounds {
   readonly early?: number;
 }
 
-const everyFault = Object.keys(faults) as Fault[];
+/** What can befall the hosts that move the guest, where their charts do. */
+const ofTheLine: readonly Fault[] = ['line refused', 'line cut'];
+const everyFault = (Object.keys(faults) as Fault[]).filter((fault) => !ofTheLine.includes(fault));
+/** What a move that is led by charts is tried with. */
+const ofTheHosts: readonly Fault[] = [...ofTheLine, 'target silent', 'restart', 'source ends', 'again', 'elsewhere'];
 
 /** A scenario without a word of its own. */
 const world = (name: string, scheme: Scheme, channels: readonly string[], more: Partial<Scenario> = {}): Scenario => ({
@@ -50,12 +54,19 @@ const losses: readonly Fault[] = ['cut', 'host cut', 'restart', 'source ends', '
 
 const added = (fault: Fault): Partial<Scenario> => (fault === 'channel added' ? { added: 'display:1' } : {});
 
+const led = (scheme: Scheme, fault: Fault, more: Partial<Scenario> = {}): Scenario =>
+  world(`led by its hypervisor, ${fault}`, scheme, ['inputs:0'], { led: true, faults: [fault], most: 1, ...more });
+
 function small(scheme: Scheme): Scenario[] {
   return [
     world('two displays', scheme, ['display:0', 'display:1']),
     world('keys and picture, things said', scheme, ['inputs:0', 'display:0'], { chatter: 1 }),
     world('pointer', scheme, ['cursor:0', 'inputs:0']),
     world('sound', scheme, ['playback:0', 'record:0']),
+    ...(scheme === 'seamless'
+      ? [world('servers that move the state of all', scheme, ['cursor:0', 'playback:0'], { stateOfAll: true })]
+      : []),
+    world('a source that lists its channels late', scheme, ['inputs:0'], { listsLate: true }),
     world('a client that comes meanwhile', scheme, ['display:0'], { cold: true }),
     world('keys typed', scheme, ['inputs:0'], { typed: { channel: 'inputs:0', messages: 3 } }),
     world('agent messages', scheme, ['inputs:0'], { typed: { channel: 'main:0', messages: 3 } }),
@@ -67,6 +78,8 @@ function small(scheme: Scheme): Scenario[] {
       world(`${fault}, and it may return`, scheme, ['inputs:0'], { faults: [fault], most: 1, returns: true }),
     ),
     ...everyFault.map((fault) => world(fault, scheme, ['inputs:0'], { faults: [fault], most: 1, ...added(fault) })),
+    world('led by its hypervisor', scheme, ['inputs:0'], { led: true }),
+    ...ofTheHosts.map((fault) => led(scheme, fault)),
     world('restart, and linked again', scheme, ['inputs:0'], { faults: ['restart'], most: 1, relinks: 1 }),
   ];
 }
@@ -79,6 +92,8 @@ function long(scheme: Scheme): Scenario[] {
     world('sound, a timer early', scheme, ['playback:0', 'record:0'], { rush: 1 }),
     world('a client that comes meanwhile, a timer early', scheme, ['display:0'], { cold: true, rush: 1 }),
     world('keys typed, a timer early', scheme, ['inputs:0'], { rush: 1, typed: { channel: 'inputs:0', messages: 2 } }),
+    ...(['onward', 'back'] as const).map((fault) => led(scheme, fault)),
+    world('led by its hypervisor, a timer early', scheme, ['inputs:0'], { led: true, rush: 1 }),
     world('two timers early', scheme, ['inputs:0'], { rush: 2 }),
     ...everyFault.flatMap((fault) => [
       world(`${fault}, picture`, scheme, ['display:0'], { faults: [fault], most: 1, ...added(fault) }),
@@ -101,6 +116,8 @@ export function worlds({ long: all, faults: most, early }: Bounds): Scenario[] {
     .map((scenario) => ({
       ...scenario,
       ...(early === undefined ? {} : { rush: early }),
-      ...(most === undefined || scenario.most === 0 ? {} : { most, faults: everyFault }),
+      ...(most === undefined || scenario.most === 0
+        ? {}
+        : { most, faults: scenario.led ? [...everyFault, ...ofTheLine] : everyFault }),
     }));
 }
