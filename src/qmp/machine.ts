@@ -143,6 +143,7 @@ export class VirtualMachine {
   /** Runs the guest, also one that had moved away. While it is being handed over this does nothing. */
   cont(): void {
     if (this.state === 'inmigrate') this.runsOnArrival = true;
+    if (this.state === 'postmigrate') this.attempt('guest arrived', () => this.spice.guestArrived());
     if (this.state === 'paused' || this.state === 'postmigrate') this.go();
   }
 

@@ -11,7 +11,8 @@
  *
  * The hypervisor that `outside` plays is a stranger: it says that the guest is about to move, has arrived, has moved or stays
  * whenever that makes sense. Its chart (hypervisor.ts here) says the same to the same servers, at fewer moments, as it waits for
- * the other host in between; so what holds with the stranger holds with the chart, and the chart leads in few, small worlds.
+ * the other host in between; so what holds with the stranger holds with the chart, and the chart leads in few, small worlds:
+ * they show the chart itself, and what comes of a line that is cut between the hosts.
  */
 import type { AnyEventObject } from 'xstate';
 import { CommonCap, caps, MainCap, withCap } from '../../src/protocol/capabilities.ts';

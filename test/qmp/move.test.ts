@@ -194,6 +194,8 @@ describe('a guest that moves', () => {
     expect(() => source.machine.migrate(uri)).toThrow("Can't migrate the vm that was paused due to previous migration");
     source.machine.cont();
     expect([source.machine.runState, source.card.running]).toEqual(['running', true]);
+    // Clients that come now are let in, and not sent after it.
+    expect(source.spice.told).toEqual(['migrate_start', 'migrate_end true', 'guest_arrived']);
   });
 });
 
@@ -297,6 +299,7 @@ describe('a target that was told to run the guest, and is not heard of any more'
     expect(source.spice.told).toEqual(['migrate_start', 'migrate_end true']);
     source.machine.cont();
     expect([source.machine.runState, source.card.running]).toEqual(['running', true]);
+    expect(source.spice.told.at(-1)).toBe('guest_arrived');
   });
 });
 
