@@ -3,24 +3,18 @@
  * processor time that each takes, and how fast our client then decodes and draws what each has sent. Both are told to be exact,
  * and then to send films as MJPEG; whatever was sent must leave the desktop's last picture, to the pixel.
  */
-import { Caches } from '../../src/client/caches.ts';
-import { Screen } from '../../src/client/screen.ts';
-import { loadJpeg } from '../../src/image/jpeg.ts';
-import { type AnyMessage, decodeMessage, encodeMessage } from '../../src/protocol/channel.ts';
+import type { Screen } from '../../src/client/screen.ts';
 import { SurfaceFmt } from '../../src/protocol/constants.ts';
-import { DisplayChannel } from '../../src/protocol/display.ts';
 import { createServer } from '../../src/server/server.ts';
 import { type SpiceGuest, startGuest } from '../peers/c/guest.ts';
 import { desktop, desktopMs, desktopSize, type Step } from './desktop.ts';
 import type { BenchRow } from './main.ts';
+import { type Recorded, record, replay } from './recorded.ts';
 import { bitmapMessage, childOf, cpuSeconds, hasLibrary, pause, round, Watcher } from './server-stage.ts';
 
 const { width, height } = desktopSize;
 const streamings = ['off', 'filter'] as const;
 type Streaming = (typeof streamings)[number];
-
-/** The messages of a display channel, as bytes. */
-type Session = (readonly [number: number, body: Uint8Array])[];
 
 interface Subject {
   readonly name: string;
@@ -40,10 +34,11 @@ export async function benches(): Promise<BenchRow[]> {
       const { bytes, cpu, session } = sent[i]!;
       rows.push({ name: `${how}: ${name}, sent`, value: round(bytes / 1e6), unit: 'MB' });
       rows.push({ name: `${how}: ${name}, processor time`, value: round(cpu), unit: 's' });
-      const { frames, seconds } = await replay(session, streaming === 'off');
+      const { screen, seconds } = await replay(session);
+      checkLast(screen, how);
       rows.push({
         name: `${how}: decode and draw what ${name} sent`,
-        value: round(frames / seconds),
+        value: round(frames() / seconds),
         unit: 'frames/s',
       });
       rows.push({ name: `${how}: that is, of a minute`, value: round(desktopMs / 1000 / seconds), unit: 'times' });
@@ -58,17 +53,12 @@ export async function benches(): Promise<BenchRow[]> {
 interface Sent {
   readonly bytes: number;
   readonly cpu: number;
-  readonly session: Session;
+  readonly session: readonly Recorded[];
 }
 
 async function minute({ port, pid, begin, stop }: Subject): Promise<Sent> {
-  const session: Session = [];
-  const keep = (message: AnyMessage) => {
-    if (!Object.hasOwn(DisplayChannel.server, message.type.slice(4))) return;
-    const { number, body } = encodeMessage(DisplayChannel, 'server', message);
-    session.push([number, body]);
-  };
-  const watcher = await Watcher.start(port, { onMessage: keep });
+  const session: Recorded[] = [];
+  const watcher = await Watcher.start(port, { onMessage: (message) => record(session, message) });
   const before = { bytes: watcher.bytes, cpu: cpuSeconds(pid) };
   begin();
   await pause(desktopMs + 1_500);
@@ -78,26 +68,17 @@ async function minute({ port, pid, begin, stop }: Subject): Promise<Sent> {
   return { bytes, cpu, session };
 }
 
-/** Decodes and draws a session as fast as it goes. Throws when the last picture is another one. */
-async function replay(session: Session, exact: boolean): Promise<{ frames: number; seconds: number }> {
-  const jpeg = await loadJpeg();
-  const run = async (): Promise<{ screen: Screen; seconds: number }> => {
-    const screen = new Screen({ caches: new Caches({}, async () => jpeg) });
-    const start = performance.now();
-    for (const [number, body] of session) screen.apply(decodeMessage(DisplayChannel, 'server', number, body));
-    await screen.settled();
-    return { screen, seconds: (performance.now() - start) / 1000 };
-  };
-  await run();
-  const { screen, seconds } = await run();
-  if (screen.undrawn.size > 0) throw new Error(`undrawn: ${JSON.stringify([...screen.undrawn])}`);
+/** Throws when the last picture that a session leaves is another one. */
+function checkLast(screen: Screen, how: string): void {
   const shown = screen.primary()!.data;
   const last = lastPicture();
   let wrong = 0;
   for (let i = 0; i < last.length; i++) if ((i & 3) !== 3 && shown[i] !== last[i]) wrong++;
-  if (wrong > 0) throw new Error(`${wrong} bytes of the last picture are wrong (${exact ? 'exact' : 'with films'})`);
-  return { frames: steps().filter(({ at }, i, all) => at !== all[i - 1]?.at).length, seconds };
+  if (wrong > 0) throw new Error(`${wrong} bytes of the last picture are wrong (${how})`);
 }
+
+/** Moments at which something changes. */
+const frames = () => steps().filter(({ at }, i, all) => at !== all[i - 1]?.at).length;
 
 let all: Step[] | undefined;
 function steps(): Step[] {
