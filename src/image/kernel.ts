@@ -74,7 +74,7 @@ export const TABLES_AT = 7168;
 export const STATE_AT = 8192;
 const CODES_8_AT = 16384;
 const CODES_5_AT = 20480;
-export const ROOMS_AT = 21504;
+export const ROOMS_AT = 24576;
 /** Between two rooms: the kernel's loops read and write a little beyond what they were given. */
 export const GAP = 128;
 
@@ -117,10 +117,10 @@ export class Kernel {
     });
   }
 
-  /** By symbol and code number: the code word, and its length from the eighth bit on. */
+  /** By code number × 256 + symbol: the code word, and its length from the eighth bit on. */
   #putCodes({ words, lengths }: Family, at: number): void {
-    const codes = new Uint16Array(this.#bytes.buffer, at, words.length);
-    for (let i = 0; i < words.length; i++) codes[i] = words[i]! | (lengths[i]! << 8);
+    const codes = new Uint16Array(this.#bytes.buffer, at, 8 * 256);
+    for (let i = 0; i < words.length; i++) codes[((i & 7) << 8) + (i >> 3)] = words[i]! | (lengths[i]! << 8);
   }
 }
 

@@ -130,11 +130,17 @@ const CHAOS = Uint8Array.from([
   9, 0, 58, 37, 45, 30, 13, 9, 45, 63, 21,
 ]);
 
-/** What the kernel needs besides the families: random numbers, run bits, triggers. */
-export const QUIC_TABLES = new Uint8Array(288 + TRIGGERS.length * 2);
+/** By run state: how long a run becomes by single ones from the first state up to this one. */
+const RUN_SUMS = new Uint16Array(32);
+for (let state = 1; state < 32; state++) RUN_SUMS[state] = RUN_SUMS[state - 1]! + (1 << RUN_BITS[state - 1]!);
+
+/** What the kernel needs besides the families: random numbers, run bits, triggers, sums of runs, and the states of short ones. */
+export const QUIC_TABLES = new Uint8Array(908);
 QUIC_TABLES.set(CHAOS);
 QUIC_TABLES.set(RUN_BITS, 256);
 QUIC_TABLES.set(new Uint8Array(Uint16Array.from(TRIGGERS).buffer), 288);
+QUIC_TABLES.set(new Uint8Array(RUN_SUMS.buffer), 304);
+for (let way = 0; way < 540; way++) QUIC_TABLES[368 + way] = RUN_SUMS.findLastIndex((sum) => sum <= way);
 
 /** When the next pixel will be learnt from, and what run lengths are expected. The colours of RGB share one of these. */
 export class Pace {

@@ -1,6 +1,7 @@
 // The rows of QUIC images; quic-rows.ts does the same in JavaScript and explains it. The host lays out the memory:
 //   family   lengths u8[256][8], then u8[8] each of escapeAfter, escapeLength, escapeBase and escapeMask, buckets u8[256]
-//   tables   random numbers u8[256], run bits u8[32], triggers u16[7]
+//   tables   random numbers u8[256], run bits u8[32], triggers u16[7]; from 304 on, by run state, the sum of the runs of the states
+//            before it u16[32], and by such a sum below 540 the state u8[540]
 //   state    four models, then two paces; both are only written here
 //   rows     scratch: symbols and pixels of the row being decoded and of the one above
 // The input is turned round word by word, so that the 64 bits below a place show the stream from its highest bit on. The
@@ -17,6 +18,9 @@ const ESCAPE_MASK: usize = 2072;
 const BUCKETS: usize = 2080;
 export const RUN_BITS: usize = 256;
 const TRIGGERS: usize = 288;
+export const RUN_SUMS: usize = 304;
+export const RUN_STATES: usize = 368;
+export const SHORT_RUNS: u32 = 540;
 
 /** A model: by symbol, the code number and from the eighth bit on its escapeAfter; costs u32[8][8]; best codes u8[8]. */
 export const MODEL: usize = 1024;
@@ -55,7 +59,7 @@ let bitLimit: u32 = 0;
 
 export let symbols: usize = 0;
 let planeSymbols: usize = 0;
-let colors: usize = 0;
+export let colors: usize = 0;
 let colorsAbove: usize = 0;
 let plane: usize = 0;
 let planeAbove: usize = 0;
