@@ -84,7 +84,8 @@ export class ServerDisplay implements Part {
       );
     };
     const nextId = () => ++this.lastImageId;
-    this.tools = { options, shared: new SharedEncodings(), jpeg, wantJpeg, soon, nextId };
+    const isOnly = () => this.viewers.size === 1;
+    this.tools = { options, shared: new SharedEncodings(), jpeg, wantJpeg, soon, isOnly, nextId };
   }
 
   get width(): number {

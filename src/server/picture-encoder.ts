@@ -119,6 +119,8 @@ export interface Tools {
   readonly wantJpeg: () => void;
   /** Runs something when others have had their turn, or after so many milliseconds; what it returns calls that off. */
   readonly soon: (run: () => void, ms?: number) => () => void;
+  /** There is one client only: what is encoded for it is encoded for nobody else. */
+  readonly isOnly: () => boolean;
   /** Numbers pictures; no two of a session have one. */
   readonly nextId: () => bigint;
 }
@@ -160,8 +162,8 @@ export class PictureEncoder {
   }
 
   /**
-   * The messages that show an area of the screen, which is not empty. All of them must be sent, in their order. `exact`: not
-   * as JPEG.
+   * The messages that show an area of the screen, which is not empty. All of them must be sent, in their order, and at once:
+   * their data may be the encoder's own memory, until it encodes again. `exact`: not as JPEG.
    */
   encode(screen: Framebuffer, area: Rect, exact = false): Message[] {
     this.exact = exact;
@@ -244,14 +246,17 @@ export class PictureEncoder {
 
   private image(screen: Framebuffer, area: Rect, source: PixelSource, described: Described, coding: Coding): Image {
     const { width, height } = described;
+    // What is sent at once, and to nobody else, need not outlive the next encoding.
+    const lend = this.tools.isOnly();
     const once = (make: () => Uint8Array) => {
+      if (lend) return make();
       const { left, top } = area;
       return this.tools.shared.get(screen, `${coding}:${left},${top},${width},${height}`, make);
     };
     switch (coding) {
       case 'glz': {
         this.dictionary ??= new GlzDictionary({ ...this.glzWindow, trueColor: true });
-        const data = this.dictionary.encode(source, LzType.RGB32);
+        const data = this.dictionary.encode(source, LzType.RGB32, { lend: true });
         if (this.applies(this.tools.options.zlibGlzWanCompression)) {
           const packed = deflateGlz(data);
           if (packed.length < data.length) {
@@ -261,11 +266,11 @@ export class PictureEncoder {
         return { type: 'glz_rgb', ...described, data };
       }
       case 'quic':
-        return { type: 'quic', ...described, data: once(() => encodeQuic(source, QuicType.RGB32)) };
+        return { type: 'quic', ...described, data: once(() => encodeQuic(source, QuicType.RGB32, { lend })) };
       case 'lz':
-        return { type: 'lz_rgb', ...described, data: once(() => encodeLz(source, LzType.RGB32)) };
+        return { type: 'lz_rgb', ...described, data: once(() => encodeLz(source, LzType.RGB32, { lend })) };
       case 'lz4':
-        return { type: 'lz4', ...described, data: once(() => encodeLz4(source, BitmapFormat['32BIT'])) };
+        return { type: 'lz4', ...described, data: once(() => encodeLz4(source, BitmapFormat['32BIT'], { lend })) };
       case 'jpeg':
         return { type: 'jpeg', ...described, data: once(() => this.tools.jpeg!.encode(source, jpegQuality)) };
       case 'off': {
