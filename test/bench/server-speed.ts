@@ -1,8 +1,10 @@
 /**
  * How fast the server makes pictures: whole screens of 1024×768, each drawn when the client has the one before it, and small
- * fills without a pause; libspice-server does the same in the same run where it is installed. Each server has a process of its
- * own; what counts is how many pictures it makes of a second of that process's time (user and system), for the machine is shared.
- * Once a client of ours watches, which decodes nothing, and once spicy, where it is installed.
+ * fills without a pause; libspice-server does the same in the same run where it is installed. Both are given drawing commands
+ * whose pixels lie ready in memory that is handed over until they are released; ours is then given the same pictures as a
+ * framebuffer too, which it compares and copies. Each server has a process of its own; what counts is how many pictures it makes
+ * of a second of that process's time (user and system), for the machine is shared. Once a client of ours watches, which decodes
+ * nothing, and once spicy, where it is installed.
  */
 
 import { SurfaceFmt } from '../../src/protocol/constants.ts';
@@ -19,6 +21,8 @@ const codings = ['off', 'quic', 'lz', 'glz', 'lz4'] as const;
 type Coding = (typeof codings)[number];
 const subjects = ['natural', 'screen', 'fills'] as const;
 type Subject = (typeof subjects)[number];
+/** How an application gives its pictures. */
+type How = 'command' | 'framebuffer';
 
 /** Milliseconds before, and of, each measurement. A busy machine is given longer, until so many pictures have been drawn. */
 const [warming, mostWarming, measuring] = [1_500, 5_000, 2_000];
@@ -56,8 +60,12 @@ export async function benches(): Promise<BenchRow[]> {
           rows.push({ name: `${name}${whose}, a second of CPU`, value: round(perCpuSecond), unit });
           if (!isFills) rows.push({ name: `${name}${whose}, bytes`, value: Math.round(bytes), unit: 'a picture' });
         };
-        const ours = await measure(subject, coding, await ourDrawer(subject, coding), look);
+        const ours = await measure(subject, coding, await ourDrawer(subject, coding, 'command'), look);
         tell('', ours);
+        if (!isFills && of === '') {
+          const framebuffer = await ourDrawer(subject, coding, 'framebuffer');
+          tell(', framebuffer', await measure(subject, coding, framebuffer, look));
+        }
         if (!hasLibrary()) continue;
         const theirs = await measure(subject, coding, await theirDrawer(subject, coding), look);
         tell(', libspice-server', theirs);
@@ -122,8 +130,8 @@ function check(coding: Coding, kinds: ReadonlyMap<string, number>): void {
   if (right < strange * 20) throw new Error(`${coding}: ${JSON.stringify([...kinds])}`);
 }
 
-async function ourDrawer(subject: Subject, coding: Coding): Promise<Drawer> {
-  const { child, said: port } = await childOf<number>(import.meta.url, 'server', subject, coding);
+async function ourDrawer(subject: Subject, coding: Coding, how: How): Promise<Drawer> {
+  const { child, said: port } = await childOf<number>(import.meta.url, 'server', subject, coding, how);
   return {
     port,
     pid: child.pid!,
@@ -172,7 +180,7 @@ function places(): [{ left: number; top: number; right: number; bottom: number }
 // ------------------------------------------------------------------------------------------------- in the child
 
 /** Draws what it is told to. */
-async function serve(subject: Subject, imageCompression: Coding): Promise<void> {
+async function serve(subject: Subject, imageCompression: Coding, how: How): Promise<void> {
   const server = await createServer({ host: '127.0.0.1', port: 0, width, height, imageCompression });
   const { display } = server;
   let turn = 0;
@@ -201,11 +209,12 @@ async function serve(subject: Subject, imageCompression: Coding): Promise<void> 
       const words = new Uint32Array(picture.buffer);
       for (let y = 0; y < height; y += 16) words[y * width] = turn;
       words[words.length - 1] = turn;
-      display.draw(whole, picture);
+      // As in guest.c, a picture that is released is left where it is until its turn comes again.
+      display.draw(whole, picture, how === 'command' ? { release: () => {} } : {});
     });
   }
   process.send!(server.addresses.port);
 }
 
-const [role, subject, coding] = process.argv.slice(2);
-if (process.send !== undefined && role === 'server') await serve(subject as Subject, coding as Coding);
+const [role, subject, coding, how] = process.argv.slice(2);
+if (process.send !== undefined && role === 'server') await serve(subject as Subject, coding as Coding, how as How);
