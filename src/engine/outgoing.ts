@@ -4,7 +4,14 @@
  */
 import type { LinkName } from '../../machines/contract.ts';
 import type { Origin } from '../journal/record.ts';
-import { type AnyMessage, type Channel, encodeMessage, fullHeaderSize, type Side } from '../protocol/index.ts';
+import {
+  type AnyMessage,
+  type Channel,
+  encodeMessage,
+  fullHeaderSize,
+  miniHeaderSize,
+  type Side,
+} from '../protocol/index.ts';
 import { highWater, type Pipe } from '../transport/pipe.ts';
 import { BufferPool } from '../wire/pool.ts';
 import type { DataPlane } from './data-plane.ts';
@@ -20,6 +27,13 @@ const usualOverdraft = 16 * 1024 * 1024;
 const pool = new BufferPool(16 * 1024 * 1024);
 const pooled = 64 * 1024;
 const memory = (size: number): Uint8Array => (size < pooled ? new Uint8Array(size) : pool.take(size));
+
+/** Longer frames are not remembered. */
+const mostRemembered = 4 * 1024;
+/** The last short frame without a serial, whatever channel it went to: what many are told alike is one value, written once. */
+let last:
+  | { readonly protocol: Channel; readonly message: AnyMessage; readonly number: number; readonly bytes: Uint8Array }
+  | undefined;
 
 export interface OutgoingOptions {
   readonly system: System;
@@ -80,11 +94,16 @@ export class Outgoing {
       this.writeLent(this.exit, message, lent);
       return;
     }
-    const { number, body } = encodeMessage(protocol, side, message, fullHeaderSize, isOurs ? memory : undefined);
+    const again = mini && last?.message === message && last.protocol === protocol ? last : undefined;
+    const { number, body } =
+      again === undefined
+        ? encodeMessage(protocol, side, message, fullHeaderSize, isOurs ? memory : undefined)
+        : { number: again.number, body: again.bytes.subarray(miniHeaderSize) };
     if (!this.mayDraw(pipe, fullHeaderSize + body.length)) return;
     plane.countSent();
     this.watch?.message('out', number, body);
-    const bytes = frame(mini, plane.sent, number, body, fullHeaderSize);
+    const bytes = again?.bytes ?? frame(mini, plane.sent, number, body, fullHeaderSize);
+    if (mini && again === undefined && bytes.length <= mostRemembered) last = { protocol, message, number, bytes };
     if (system.journal !== undefined) {
       const when = at ?? system.clock.now();
       system.write({ kind: 'wire', at: when, actor: address, link, direction: 'out', from, bytes });

@@ -3,7 +3,7 @@
  * that is behind gets the present picture of what has changed when it has caught up, never a queue of old ones.
  */
 import type { ChannelHost } from '../engine/channel-host.ts';
-import type { Clock } from '../engine/clock.ts';
+import { afterOthers, type Clock } from '../engine/clock.ts';
 import { UsageError } from '../errors.ts';
 import type { JpegCodec } from '../image/jpeg.ts';
 import { caps, DisplayCap } from '../protocol/capabilities.ts';
@@ -11,10 +11,19 @@ import { readMigrateData, writeMigrateData } from '../protocol/migrate-data.ts';
 import type { Rect } from '../sources/console.ts';
 import { isEmptyRect } from '../sources/rect.ts';
 import { Drawable } from './drawable.ts';
+import { FanOut } from './fan-out.ts';
 import { Framebuffer } from './framebuffer.ts';
 import { Motion, type Video } from './motion.ts';
 import type { Part } from './part.ts';
-import { type ClientCaches, type EncodingOptions, SharedEncodings, sourceAt, type Tools } from './picture-encoder.ts';
+import {
+  baseOf,
+  type ClientCaches,
+  type EncodingOptions,
+  fillMessage,
+  SharedEncodings,
+  sourceAt,
+  type Tools,
+} from './picture-encoder.ts';
 import { estimate, isNatural } from './smoothness.ts';
 import { Viewer } from './viewer.ts';
 
@@ -43,6 +52,8 @@ export class ServerDisplay implements Part {
   /** Clients whose link was slow at another server. */
   private readonly slow = new WeakSet<ChannelHost>();
   private readonly viewers = new Map<ChannelHost, Viewer>();
+  private readonly bySession = new Map<string, Viewer>();
+  private readonly fanOut: FanOut;
   /** What each client said that it can keep. */
   private readonly caches = new WeakMap<ChannelHost, ClientCaches>();
   /** What each client prefers: an `ImageCompression`. */
@@ -59,6 +70,7 @@ export class ServerDisplay implements Part {
     { clock, jpeg, loadJpeg, mmTime }: DisplayTools,
   ) {
     this.screen = new Framebuffer(width, height);
+    this.fanOut = new FanOut(() => clock.now(), afterOthers);
     this.mmTime = mmTime ?? (() => clock.now());
     const streaming = jpeg === undefined ? 'off' : (options.streamingVideo ?? 'off');
     this.motion = new Motion(streaming, clock, (video) => this.rested([video]));
@@ -106,6 +118,7 @@ export class ServerDisplay implements Part {
    * it is sent was drawn for nobody.
    */
   get isBehind(): boolean {
+    if (this.fanOut.isBehind) return true;
     for (const viewer of this.viewers.values()) if (viewer.isBehind) return true;
     return false;
   }
@@ -115,6 +128,7 @@ export class ServerDisplay implements Part {
     this.screen.close();
     this.screen = new Framebuffer(width, height);
     this.motion.clear();
+    this.fanOut.clear();
     for (const viewer of this.viewers.values()) viewer.show(this.screen);
   }
 
@@ -145,7 +159,7 @@ export class ServerDisplay implements Part {
     if (release !== undefined) {
       screen.keep(new Drawable(inside, words, at, stride, release));
       if (video !== undefined) this.goOn(video, [inside]);
-      else for (const viewer of this.viewers.values()) viewer.changed(inside);
+      else this.changed(inside);
       return;
     }
     if (video !== undefined) {
@@ -154,9 +168,7 @@ export class ServerDisplay implements Part {
     }
     const scroll = screen.scrolled(inside, words, at, stride);
     if (scroll !== undefined) this.move(scroll.area, scroll.from);
-    for (const changed of screen.draw(inside, words, at, stride)) {
-      for (const viewer of this.viewers.values()) viewer.changed(changed);
-    }
+    for (const area of screen.draw(inside, words, at, stride)) this.changed(area);
   }
 
   /** `color`: 0xRRGGBB. */
@@ -165,7 +177,8 @@ export class ServerDisplay implements Part {
     if (isEmptyRect(inside)) return;
     this.rested(this.motion.disturbed(inside));
     this.screen.fill(inside, color & 0xffffff);
-    for (const viewer of this.viewers.values()) viewer.filled(inside, color & 0xffffff);
+    const message = fillMessage(inside, color & 0xffffff);
+    this.fanOut.tell({ areas: [inside], tell: (viewer) => viewer.filled(inside, message) });
   }
 
   /** Moves what is at `from` to `area`. */
@@ -185,11 +198,21 @@ export class ServerDisplay implements Part {
     this.move({ left, top, right: left + width, bottom: top + height }, { x: source.left, y: source.top });
   }
 
+  /** Somebody at one of the clients has done something: what comes of it is shown to them first. `session`: its address. */
+  favour(session: string): void {
+    const viewer = this.bySession.get(session);
+    if (viewer !== undefined) this.fanOut.favour(viewer);
+  }
+
   /** A client has opened its display channel; `host` tells what becomes of it. */
   attach(host: ChannelHost): void {
     const viewerOf = (): Viewer => {
-      const viewer = this.viewers.get(host) ?? new Viewer(host, this.screen, this.tools);
+      const known = this.viewers.get(host);
+      if (known !== undefined) return known;
+      const viewer: Viewer = new Viewer(host, this.screen, this.tools, () => this.fanOut.catchUp(viewer));
       this.viewers.set(host, viewer);
+      this.fanOut.add(viewer);
+      this.bySession.set(sessionOf(host), viewer);
       viewer.preferVideo(this.preferredVideo.get(host) ?? []);
       return viewer;
     };
@@ -201,8 +224,12 @@ export class ServerDisplay implements Part {
         viewerOf().goOn(this.caches.get(host), this.preferred.get(host), known);
       } else if (state.type === 'writable') this.viewers.get(host)?.flush();
       else if (state.type === 'ended') {
-        this.viewers.get(host)?.close();
+        const viewer = this.viewers.get(host);
+        if (viewer === undefined) return;
+        viewer.close();
         this.viewers.delete(host);
+        this.fanOut.remove(viewer);
+        if (this.bySession.get(sessionOf(host)) === viewer) this.bySession.delete(sessionOf(host));
       }
     });
     host.messages.subscribe(({ type, body }) => {
@@ -260,7 +287,11 @@ export class ServerDisplay implements Part {
         tools.jpeg!.encode(sourceAt(screen.place(video.area), right - left, bottom - top), { quality }),
       );
     const time = this.mmTime();
-    for (const viewer of this.viewers.values()) viewer.moving(video, changed, time, encode);
+    this.fanOut.tell({ areas: changed, video, tell: (viewer) => viewer.moving(video, changed, time, encode) });
+  }
+
+  private changed(area: Rect): void {
+    this.fanOut.tell({ areas: [area], tell: (viewer) => viewer.changed(area) });
   }
 
   private rested(videos: readonly Video[]): void {
@@ -275,7 +306,8 @@ export class ServerDisplay implements Part {
     this.rested(this.motion.disturbed({ left: from.x, top: from.y, right, bottom }));
     this.rested(this.motion.disturbed(area));
     this.screen.copy(area, from);
-    for (const viewer of this.viewers.values()) viewer.moved(area, from);
+    const message = { type: 'msg.copy_bits', body: { base: baseOf(area), srcPos: { x: from.x, y: from.y } } };
+    this.fanOut.tell({ areas: [area], tell: (viewer) => viewer.moved(area, from, message) });
   }
 }
 
@@ -285,6 +317,9 @@ const sane = (caches: ClientCaches): ClientCaches => ({
   pixmapCacheSize: caches.pixmapCacheSize < 0n ? 0n : caches.pixmapCacheSize,
   glzDictionaryWindowSize: Math.max(0, caches.glzDictionaryWindowSize),
 });
+
+/** "server/session:3" */
+const sessionOf = ({ address }: ChannelHost): string => address.slice(0, address.lastIndexOf('/'));
 
 const wordsOf = (pixels: Uint8Array): Uint32Array => {
   const own = pixels.byteOffset % 4 === 0 ? pixels : pixels.slice();

@@ -16,6 +16,8 @@ export class Input implements Part {
   private readonly all = new Subject<GuestInput>();
   readonly events: Observable<GuestInput> = this.all.asObservable();
   private readonly hosts = new Set<ChannelHost>();
+  /** Is told before the application is of what somebody does, with the address of their session. */
+  onActive: ((session: string) => void) | undefined;
   /** Motions of a client that were not acknowledged yet. */
   private readonly motions = new WeakMap<ChannelHost, number>();
   private locks = 0;
@@ -48,7 +50,9 @@ export class Input implements Part {
         release();
       }
     });
+    const session = host.address.slice(0, host.address.lastIndexOf('/'));
     host.messages.subscribe((message) => {
+      this.onActive?.(session);
       for (const event of inputOf(message)) {
         if (event.type === 'motion' || event.type === 'position') this.acknowledge(host, 1);
         held.note(event);

@@ -157,6 +157,7 @@ export class Server implements Console, Spice {
       loadJpeg,
       mmTime: () => this.multiMediaTime,
     });
+    this.keyboardAndMouse.onActive = (session) => this.display.favour(session);
     this.playback = new Playback(() => this.multiMediaTime);
     this.playback.opus = opus;
     this.record.opus = opus;

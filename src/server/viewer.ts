@@ -9,10 +9,11 @@ import { SurfaceFlags, SurfaceFmt } from '../protocol/constants.ts';
 import type { Rect } from '../sources/console.ts';
 import { areaOf, isEmptyRect } from '../sources/rect.ts';
 import { Dirty } from './dirty.ts';
+import type { Drawing } from './fan-out.ts';
 import type { Framebuffer } from './framebuffer.ts';
 import { LinkSpeed } from './link-speed.ts';
 import type { Video } from './motion.ts';
-import { baseOf, type ClientCaches, fillMessage, PictureEncoder, primary, type Tools } from './picture-encoder.ts';
+import { type ClientCaches, type Message, PictureEncoder, primary, type Tools } from './picture-encoder.ts';
 import { ClientVideos } from './video.ts';
 
 /** Pixels of one picture: larger areas are sent in bands, each as it suits. */
@@ -38,6 +39,8 @@ const noCaches: ClientCaches = {
 export class Viewer {
   private readonly host: ChannelHost;
   private readonly tools: Tools;
+  private readonly catchUp: () => void;
+  private hearing = false;
   private readonly dirty = new Dirty();
   private screen: Framebuffer;
   private encoder: PictureEncoder;
@@ -53,7 +56,9 @@ export class Viewer {
   private changes = 0;
   private restless: (() => void) | undefined;
 
-  constructor(host: ChannelHost, screen: Framebuffer, tools: Tools) {
+  /** `catchUp` has it told of all that was drawn: see FanOut. */
+  constructor(host: ChannelHost, screen: Framebuffer, tools: Tools, catchUp: () => void = () => {}) {
+    this.catchUp = catchUp;
     this.host = host;
     this.screen = screen;
     this.tools = tools;
@@ -181,18 +186,37 @@ export class Viewer {
       this.changed({ left: 0, top: 0, right: this.screen.width, bottom: this.screen.height });
   }
 
-  filled(area: Rect, color: number): void {
+  /** What `tell` has it told was drawn before other things: until the end, nothing of the screen is sent. */
+  hear(tell: () => void): void {
+    this.hearing = true;
+    try {
+      tell();
+    } finally {
+      this.hearing = false;
+    }
+  }
+
+  /** Something was drawn of which it is told nothing else. */
+  missed({ areas, video }: Drawing): void {
+    // A frame of a film is made good by the next, or at its end.
+    if (!this.hasSurface || (video !== undefined && this.videos.has(video))) return;
+    this.changes++;
+    for (const area of areas) this.dirty.add(area);
+  }
+
+  /** `message`: of the fill. */
+  filled(area: Rect, message: Message): void {
     if (!this.hasSurface || isEmptyRect(area)) return;
     this.changes++;
     this.dirty.remove(area);
     if (!this.dirty.meets(area) && this.host.writable) {
       this.blurred.remove(area);
-      this.host.send(fillMessage(area, color));
+      this.host.send(message);
     } else this.dirty.add(area);
   }
 
-  /** What was at `from` is at `area` now. */
-  moved(area: Rect, from: { readonly x: number; readonly y: number }): void {
+  /** What was at `from` is at `area` now; `message` says so. */
+  moved(area: Rect, from: { readonly x: number; readonly y: number }, message: Message): void {
     if (!this.hasSurface || isEmptyRect(area)) return;
     const right = from.x + area.right - area.left;
     const bottom = from.y + area.bottom - area.top;
@@ -201,13 +225,14 @@ export class Viewer {
       this.changes++;
       this.dirty.remove(area);
       if (this.blurred.meets({ left: from.x, top: from.y, right, bottom })) this.blurred.add(area);
-      this.host.send({ type: 'msg.copy_bits', body: { base: baseOf(area), srcPos: { x: from.x, y: from.y } } });
+      this.host.send(message);
     } else this.changed(area);
   }
 
   /** Sends what is dirty as long as the client takes it, and lets others have their turn in between. */
   flush(): void {
-    if (this.turn !== undefined) return;
+    if (this.hearing || this.turn !== undefined) return;
+    this.catchUp();
     for (let pixels = 0; !this.dirty.isEmpty && this.host.writable; ) {
       if (pixels >= pixelsPerTurn) {
         this.turn = this.tools.soon(() => {
@@ -244,6 +269,7 @@ export class Viewer {
     const { changes } = this;
     this.restless = this.tools.soon(() => {
       this.restless = undefined;
+      this.catchUp();
       const isAtRest = changes === this.changes && this.dirty.isEmpty && this.host.writable && this.speed.isIdle;
       if (isAtRest) {
         const area = this.blurred.take((width) => Math.floor(mostPixels / width));

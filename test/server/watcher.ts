@@ -16,6 +16,8 @@ export interface WatcherOptions extends ScreenOptions {
   readonly peerCaps?: Caps;
 }
 
+let watchers = 0;
+
 export class Watcher {
   readonly screen: Screen;
   readonly host: ChannelHost;
@@ -35,6 +37,7 @@ export class Watcher {
     this.screen = new Screen(options);
     const watcher = this;
     this.host = {
+      address: `server/session:${++watchers}/display:0`,
       states: this.states,
       messages: this.messages,
       peerCaps: options.peerCaps ?? caps(DisplayCap.monitorsConfig, DisplayCap.lz4Compression),
