@@ -103,13 +103,13 @@ it.each([1, 2, 3, 4])('whatever is drawn, and whoever comes, goes and acts (%i)'
     const [left, top] = [some(width) - 10, some(height) - 10];
     const place = rect(left, top, left + 1 + some(90), top + 1 + some(70));
     const act = some(10);
+    // Seldom all of it, which would hide what went wrong before.
+    const where = some(15) === 0 ? all : place;
+    const pixels = rows(some(2) ? photo : desktop, some(300));
     if (act < 3) display.fill(place, random());
-    else if (act < 6) display.copy(place, { x: some(width) - 5, y: some(height) - 5 });
-    else if (act < 8) display.draw(all, rows(some(2) ? photo : desktop, some(300)));
-    else {
-      const pixels = rows(photo, some(300));
-      display.draw(all, pixels, { release: () => pixels.fill(0xdb) });
-    }
+    else if (act < 7) display.copy(place, { x: some(width) - 5, y: some(height) - 5 });
+    else if (act < 9) display.draw(where, pixels);
+    else display.draw(where, pixels, { release: () => pixels.fill(0xdb) });
     const watcher = watchers[some(watchers.length)]!;
     if (some(3) === 0) display.favour(watcher.host.address.replace(/\/[^/]*$/, ''));
     if (some(4) === 0) watcher.makeRoom(some(3) === 0 ? 1_000 : some(6));
