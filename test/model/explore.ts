@@ -8,7 +8,7 @@ import type { Charts } from './alphabet.ts';
 import { type Broken, invariants, type Moment } from './invariants.ts';
 import { Game, type Incident, type Move } from './moves.ts';
 import type { Scenario } from './scenario.ts';
-import { forgetParts, World } from './world.ts';
+import { forgetParts, type World } from './world.ts';
 
 export interface Finding {
   readonly scenario: string;
@@ -119,7 +119,7 @@ export function explore(scenario: Scenario, charts: Charts, limits: Limits = {})
   const findings: Finding[] = [];
   const found = new Set<string>();
   const outcomes = new Map<string, number>();
-  let frontier: { number: number; pack: Int32Array }[] = [];
+  let frontier: { readonly number: number; readonly before: World }[] = [];
   let moved = 0;
   let rests = 0;
   let depth = 0;
@@ -144,12 +144,11 @@ export function explore(scenario: Scenario, charts: Charts, limits: Limits = {})
   marks.put(a, b, 0);
   parents.push(0);
   by.push(0);
-  frontier.push({ number: 0, pack: start.pack() });
+  frontier.push({ number: 0, before: start });
 
   search: while (frontier.length > 0) {
     const next: typeof frontier = [];
-    for (const { number, pack } of frontier) {
-      const before = World.unpack(pack);
+    for (const { number, before } of frontier) {
       const moves = game.moves(before);
       if (moves.every(({ fault }) => fault !== undefined)) {
         rests++;
@@ -171,7 +170,7 @@ export function explore(scenario: Scenario, charts: Charts, limits: Limits = {})
           continue;
         }
         tos.push(parents.length);
-        next.push({ number: parents.length, pack: world.pack() });
+        next.push({ number: parents.length, before: world });
         parents.push(number);
         by.push(index);
       }
@@ -246,11 +245,11 @@ export function walk(
 ): void {
   forgetParts();
   const game = new Game(scenario, charts);
-  let before = World.unpack(game.first().pack());
+  let before = game.first();
   for (const index of way) {
     const move = game.moves(before)[index]!;
     const world = game.make(before, move);
     step({ before, move, world, incidents: game.incidents });
-    before = World.unpack(world.pack());
+    before = world;
   }
 }

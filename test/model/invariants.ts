@@ -423,12 +423,17 @@ export const inTheEnd: readonly InTheEnd[] = [
   },
 ];
 
+const whole: readonly Broken[] = [];
+
 export const invariants = {
-  afterMove: (step: Step): Broken[] =>
-    always.flatMap(({ name, after }) => {
+  afterMove: (step: Step): readonly Broken[] => {
+    let broken = whole;
+    for (const { name, after } of always) {
       const why = after(step);
-      return why === undefined ? [] : [{ invariant: name, why }];
-    }),
+      if (why !== undefined) broken = [...broken, { invariant: name, why }];
+    }
+    return broken;
+  },
   atRest: (moment: Moment): Broken[] =>
     inTheEnd.flatMap(({ name, rest }) => {
       const why = rest(moment);

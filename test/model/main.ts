@@ -74,13 +74,15 @@ function tell({ number, explored, stories, visited }: Answer): void {
   if (complete) sum.complete++;
 }
 
+/** A large world with all that is known of its parts. */
+const resourceLimits = { maxOldGenerationSizeMb: 8_192 };
 let next = 0;
 /** A thread takes one world after the other. Rejects with what the thread died of. */
 const work = () =>
   new Promise<void>((resolve, reject) => {
     const { journal } = values;
     const workerData: Task = { set, most, until, findings: Number(values.findings), journal };
-    const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData });
+    const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData, resourceLimits });
     const hand = (): void => {
       if (next < set.length && Date.now() < until) worker.postMessage(next++);
       else void worker.terminate().then(() => resolve());

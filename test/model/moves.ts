@@ -93,6 +93,7 @@ export class Game {
   readonly scenario: Scenario;
   readonly charts: Charts;
   readonly servers: readonly ProgramName[];
+  private readonly said = new Map<string, Letter>();
   /** Of the move that was made last. */
   incidents: Incident[] = [];
 
@@ -189,7 +190,18 @@ export class Game {
   };
 
   private tell(world: World, path: string, event: AnyEventObject): void {
-    this.step(world, programOf(path), `tell ${path} ${letter(event).id}`, (run) => run.tell(path, event));
+    this.pass(world, path, letter(event));
+  }
+
+  /** Tells what a few words tell; with this scenario, they must tell all of it. */
+  private tellBy(world: World, path: string, words: string, make: () => AnyEventObject): void {
+    let known = this.said.get(words);
+    if (known === undefined) this.said.set(words, (known = letter(make())));
+    this.pass(world, path, known);
+  }
+
+  private pass(world: World, path: string, event: Letter): void {
+    this.step(world, programOf(path), `tell ${path} ${event.id}`, (run) => run.tell(path, event.event));
   }
 
   private apply(world: World, { program, deeds }: { program: Program; deeds: readonly Deed[] }): void {
@@ -210,7 +222,7 @@ export class Game {
         const wire = world.connections.get(deed.pipe);
         if (wire === undefined) break;
         const end = deed.side === 'client' ? 'client' : 'far';
-        world.wire({ ...wire, [end]: { ...wire[end], reader: deed.reader } });
+        world.rewire(wire, `hand ${end} ${deed.reader}`, () => ({ [end]: { ...wire[end], reader: deed.reader } }));
         break;
       }
       case 'report': {
@@ -262,7 +274,10 @@ export class Game {
     const item: Item = { letter: said, ghost };
     const [from, receiver] = to === 'server' ? ['client', wire.server] : [wire.server, 'client'];
     this.incidents.push({ do: 'send', from, to: receiver, item, channel: wire.channel });
-    world.wire({ ...wire, [way]: this.scenario.disorder ? [item, ...wire[way]] : [...wire[way], item] });
+    const { disorder } = this.scenario;
+    world.rewire(wire, `put ${way} ${said.id} ${ghost}`, () => ({
+      [way]: disorder ? [item, ...wire[way]] : [...wire[way], item],
+    }));
   }
 
   /** What a server says, if it has something to hide or is of another make; undefined: nothing, or not now. */
@@ -297,17 +312,17 @@ export class Game {
     const { facts } = world;
     const moves: Move[] = [];
     const failing = calm ? () => false : this.failing(facts);
-    for (const wire of sorted(world.connections)) {
+    for (const wire of world.connections.values()) {
       for (const to of ['client', 'server'] as const) this.arrivals(world, wire, to, moves);
     }
-    for (const program of sorted(world.programs)) {
+    for (const program of world.programs.values()) {
       if (facts.silent.includes(hostOf(program.name))) continue;
       for (const asked of program.questions) this.answers(world, asked, moves, failing);
     }
     if (calm) return moves;
     const prompt = moves.some((move) => move.prompt);
     if (!prompt || facts.rushed < this.scenario.rush) {
-      for (const program of sorted(world.programs)) {
+      for (const program of world.programs.values()) {
         if (!facts.silent.includes(program.name)) this.timers(program, prompt, moves);
       }
     }
@@ -360,10 +375,10 @@ export class Game {
 
   private seeTheEnd(world: World, wire: Connection, at: 'client' | 'server'): void {
     const { reader } = at === 'client' ? wire.client : wire.far;
-    world.wire(
+    world.rewire(wire, `end ${at}`, () =>
       at === 'client'
-        ? { ...wire, client: { ...wire.client, open: false }, toClient: [] }
-        : { ...wire, far: { ...wire.far, open: false }, toServer: [] },
+        ? { client: { ...wire.client, open: false }, toClient: [] }
+        : { far: { ...wire.far, open: false }, toServer: [] },
     );
     if (reader !== '') {
       this.step(world, programOf(reader), `end ${reader} ${wire.id}`, (run) => run.end(reader, wire.id));
@@ -372,8 +387,8 @@ export class Game {
 
   private receive(world: World, wire: Connection, at: 'client' | 'server', item: Item): void {
     const { reader } = at === 'client' ? wire.client : wire.far;
-    world.wire(
-      at === 'client' ? { ...wire, toClient: wire.toClient.slice(1) } : { ...wire, toServer: wire.toServer.slice(1) },
+    world.rewire(wire, `take ${at}`, () =>
+      at === 'client' ? { toClient: wire.toClient.slice(1) } : { toServer: wire.toServer.slice(1) },
     );
     if (item.ghost > 0 && at === 'client') world.know({ followed: item.ghost });
     if (item.ghost > 0 && at === 'server') {
@@ -521,7 +536,6 @@ export class Game {
     const near = parentOf(question);
     const link = `${idOf(near)}>${server}`;
     const { channel, connectionId, returning } = world.actor(near)!.state!.snapshot.context as Record<string, any>;
-    const ours = channelCaps(this.scenario, 'client', channel);
     const far = `${server}/${link}`;
     world.wire({
       id: link,
@@ -541,30 +555,28 @@ export class Game {
     const number = Number(link.slice(link.indexOf('@') + 1, link.indexOf('>')));
     own(near);
     answer(question, undefined);
-    this.tell(world, server, {
+    this.tellBy(world, server, `accepted ${link}`, () => ({
       type: 'link.accepted',
       link,
       nonce: 1_000 + 10 * number + this.servers.indexOf(server),
-    });
+    }));
     own(far);
-    this.tell(world, far, {
-      type: 'link.mess',
-      connectionId,
-      channel,
-      commonCaps,
-      channelCaps: returning === true ? withCap(ours, MainCap.returns) : ours,
+    this.tellBy(world, far, `mess ${channel} ${connectionId} ${returning}`, () => {
+      const ours = channelCaps(this.scenario, 'client', channel);
+      const claimed = returning === true ? withCap(ours, MainCap.returns) : ours;
+      return { type: 'link.mess', connectionId, channel, commonCaps, channelCaps: claimed };
     });
     answer(ask(far), key);
-    this.tell(world, near, {
+    this.tellBy(world, near, `reply ${server} ${channel}`, () => ({
       type: 'link.reply',
       error: LinkErrorCode.ok,
       pubKey: key,
       commonCaps,
       channelCaps: channelCaps(this.scenario, server, channel),
-    });
+    }));
     answer(ask(near), key);
-    this.tell(world, far, { type: 'link.mechanism', mechanism: AuthMechanism.spice });
-    this.tell(world, far, { type: 'link.ticket', ticket: key });
+    this.pass(world, far, mechanism);
+    this.pass(world, far, ticket);
     answer(ask(far), bad ? 'bad' : 'good');
   }
 
@@ -574,7 +586,6 @@ export class Game {
     const { facts } = world;
     const { move } = facts;
     const { scenario, hear } = this;
-    const { scheme } = scenario;
     const announce = (from: ProgramName, to: ProgramName, fault?: Fault) =>
       moves.push({
         text: () => `hypervisor > ${from}: the guest is about to move to ${to}`,
@@ -583,7 +594,7 @@ export class Game {
         act: (now) => {
           const told = [...move.told.filter((one) => one !== to && move.phase === 'announced'), to].sort();
           now.know({ move: { phase: 'announced', from, to, told, cancelled: false } });
-          hear(now, from, { type: 'api.migrate_connect', destination: { host: to, port: 1 }, scheme });
+          hear(now, from, this.announcement(to));
         },
       });
     const failing = this.failing(facts);
@@ -602,7 +613,7 @@ export class Game {
           at: move.to,
           act: (now) => {
             now.know({ guest: move.to, move: { ...move, phase: 'arrived' } });
-            hear(now, move.to, { type: 'api.guest_arrived' });
+            hear(now, move.to, guestArrived);
           },
         });
         for (const told of [true, false]) {
@@ -612,7 +623,7 @@ export class Game {
             act: (now) => {
               const toBeTold = told ? move.told : [];
               now.know({ move: { ...move, phase: 'idle', told: [] }, moves: `${facts.moves}-`, toBeTold });
-              hear(now, move.from, { type: 'api.migrate_end', completed: false });
+              hear(now, move.from, stays);
             },
           });
         }
@@ -627,7 +638,7 @@ export class Game {
           act: (now) => {
             const toBeTold = move.told.filter((one) => one !== move.to);
             now.know({ move: { ...move, phase: 'idle', told: [] }, moves: `${facts.moves}+`, toBeTold });
-            hear(now, move.from, { type: 'api.migrate_end', completed: true });
+            hear(now, move.from, moved);
           },
         });
         break;
@@ -639,7 +650,7 @@ export class Game {
         at: program,
         act: (now) => {
           now.know({ toBeTold: facts.toBeTold.filter((one) => one !== program) });
-          hear(now, program, { type: 'api.guest_lost' });
+          hear(now, program, guestLost);
         },
       });
     }
@@ -661,11 +672,21 @@ export class Game {
     });
   }
 
+  private announcement(to: ProgramName): AnyEventObject {
+    const { scheme } = this.scenario;
+    let known = this.said.get(`announce ${to}`);
+    if (known === undefined) {
+      known = letter({ type: 'api.migrate_connect', destination: { host: to, port: 1 }, scheme });
+      this.said.set(`announce ${to}`, known);
+    }
+    return known.event;
+  }
+
   private applications(world: World, moves: Move[]): void {
     const { facts } = world;
     const { typed, chatter } = this.scenario;
     if (typed === undefined && chatter === undefined) return;
-    for (const program of sorted(world.programs)) {
+    for (const program of world.programs.values()) {
       if (facts.silent.includes(program.name)) continue;
       for (const { path, host, state } of program.hosts) {
         const mine =
@@ -705,7 +726,7 @@ export class Game {
     const mishap = (fault: Fault, at: ProgramName, text: string, act: (now: World) => void, what = at) => {
       if (failing(fault)) moves.push({ text: () => `!! ${text}`, at, fault: `${fault} ${what}`.trim(), act });
     };
-    const wires = sorted(world.connections);
+    const wires = world.connections.values();
     for (const wire of wires) {
       if (wire.client.open && wire.far.open && !wire.toClient.includes(closing) && !wire.toServer.includes(closing)) {
         const what = `${wire.channel} ${wire.server}`;
@@ -745,17 +766,17 @@ export class Game {
       if (main?.state?.speaking) {
         const act = (now: World) => {
           now.know({ hidden: [] });
-          this.tell(now, parentOf(main.path), { type: 'msgc.attach_channels', body: {} });
+          this.tell(now, parentOf(main.path), attachChannels);
         };
         mishap('channel added', 'source', `the source lists ${facts.hidden[0]} too`, act);
       }
     }
     if (world.actor('client') !== undefined) {
-      const act = (now: World) => this.tell(now, 'client', { type: 'api.close', reason: '' });
+      const act = (now: World) => this.tell(now, 'client', closeIt);
       mishap('client leaves', 'client', 'the client is closed by its program', act);
     }
     for (const server of this.servers) {
-      const act = (now: World) => this.tell(now, server, { type: 'api.disconnect', reason: '' });
+      const act = (now: World) => this.tell(now, server, disconnect);
       mishap('server disconnects', server, `${server} disconnects everybody`, act);
     }
   }
@@ -764,41 +785,44 @@ export class Game {
 
   /** Takes away what nobody will ever notice. */
   private tidy(world: World): void {
-    for (const wire of [...world.connections.values()]) {
-      let { client, far, toServer, toClient } = wire;
-      // Kept open, unread: the end of a connection that was left behind is noticed by nobody.
-      if (client.open && client.reader === '') {
-        if (toClient.includes(closing)) client = gone;
-        toClient = [];
-      }
-      if (!client.open) toClient = [];
-      if (!far.open) toServer = [];
-      if (!client.open && !far.open) {
-        world.connections.delete(wire.id);
-        for (const program of ['client', wire.server]) {
-          if (!world.programs.get(program)?.pipes.has(wire.id)) continue;
-          this.step(world, program, `forget ${wire.id}`, (run) => run.forget(wire.id));
-        }
-      } else if (
-        client !== wire.client ||
-        toServer.length !== wire.toServer.length ||
-        toClient.length !== wire.toClient.length
-      ) {
-        world.wire({ ...wire, client, far, toServer, toClient });
+    for (const wire of world.connections.values()) {
+      world.rewire(wire, 'tidy', () => {
+        const { far, client, toServer, toClient } = wire;
+        // Kept open, unread: the end of a connection that was left behind is noticed by nobody.
+        const unread = client.open && client.reader === '';
+        return {
+          client: unread && toClient.includes(closing) ? gone : client,
+          toClient: unread || !client.open ? [] : toClient,
+          toServer: far.open ? toServer : [],
+        };
+      });
+      const { client, far } = world.connections.get(wire.id)!;
+      if (client.open || far.open) continue;
+      world.connections.delete(wire.id);
+      for (const program of ['client', wire.server]) {
+        if (!world.programs.get(program)?.pipes.has(wire.id)) continue;
+        this.step(world, program, `forget ${wire.id}`, (run) => run.forget(wire.id));
       }
     }
   }
 }
 
-/** In an order that does not depend on how the world came about. */
-const sorted = <P>(all: ReadonlyMap<string, P>): P[] =>
-  [...all].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, part]) => part);
-
 /** Few tries: each is like the one before. */
 const reconnect = { tries: 2, firstMs: 1_000, mostMs: 1_000, forMs: 60_000, atStart: false };
 
 const key = new Uint8Array();
+const mechanism = letter({ type: 'link.mechanism', mechanism: AuthMechanism.spice });
+const ticket = letter({ type: 'link.ticket', ticket: key });
 const surface = Uint8Array.of(1);
+
+/** One object for each, so that it is read once (letter). */
+const guestArrived = { type: 'api.guest_arrived' };
+const guestLost = { type: 'api.guest_lost' };
+const stays = { type: 'api.migrate_end', completed: false };
+const moved = { type: 'api.migrate_end', completed: true };
+const attachChannels = { type: 'msgc.attach_channels', body: {} };
+const closeIt = { type: 'api.close', reason: '' };
+const disconnect = { type: 'api.disconnect', reason: '' };
 
 const guestFacts = {
   displayChannels: 1,
@@ -842,17 +866,18 @@ function close(world: World, pipe: string, side: 'client' | 'server'): void {
   const wire = world.connections.get(pipe);
   if (wire === undefined) return;
   const last = (under: readonly Item[]) => (under.includes(closing) ? under : [...under, closing]);
-  world.wire(
+  world.rewire(wire, `close ${side}`, () =>
     side === 'client'
-      ? { ...wire, client: gone, toClient: [], toServer: wire.client.open ? last(wire.toServer) : wire.toServer }
-      : { ...wire, far: gone, toServer: [], toClient: wire.far.open ? last(wire.toClient) : wire.toClient },
+      ? { client: gone, toClient: [], toServer: wire.client.open ? last(wire.toServer) : wire.toServer }
+      : { far: gone, toServer: [], toClient: wire.far.open ? last(wire.toClient) : wire.toClient },
   );
 }
 
 /** A program is no more; its system hangs up for it. */
 function end(world: World, server: ProgramName): void {
-  for (const wire of [...world.connections.values()]) {
-    if (wire.server === server) world.wire({ ...wire, far: gone, toServer: [], toClient: [closing] });
+  for (const wire of world.connections.values()) {
+    if (wire.server !== server) continue;
+    world.rewire(wire, 'its program ends', () => ({ far: gone, toServer: [], toClient: [closing] }));
   }
   world.programs.delete(server);
   world.programs.delete(vmOf(server));
@@ -868,7 +893,10 @@ function breakLine(world: World): void {
 function cut(world: World, { id }: Connection): void {
   const now = world.connections.get(id);
   if (now === undefined) return;
-  world.wire({ ...now, toServer: now.far.open ? [closing] : [], toClient: now.client.open ? [closing] : [] });
+  world.rewire(now, 'cut', () => ({
+    toServer: now.far.open ? [closing] : [],
+    toClient: now.client.open ? [closing] : [],
+  }));
 }
 
 /** The client has proved itself to the target on every channel. */

@@ -8,6 +8,7 @@ import type { AnyEventObject } from 'xstate';
 import type { HypervisorCommand } from '../../machines/migration/hypervisor.ts';
 import { exchanged, type Hash, hashOf, type Letter, type State } from './alphabet.ts';
 import type { Line } from './hypervisor.ts';
+import { Shelf } from './shelf.ts';
 
 /** One of the programs: "client", or the name of a server. */
 export type ProgramName = string;
@@ -139,6 +140,8 @@ export interface Connection extends Part {
   readonly far: End;
   readonly toServer: readonly Item[];
   readonly toClient: readonly Item[];
+  /** What it becomes, by words that tell all of how. */
+  later: Map<string, Connection> | undefined;
 }
 
 /** What is true beside the programs. Everything in it is plain data. */
@@ -199,27 +202,28 @@ export interface Facts {
 export interface Env extends Part {
   readonly part: 'facts';
   readonly facts: Facts;
+  /** What they become by a change. */
+  readonly later: Map<string, Env>;
 }
 
 type AnyPart = Actor | Program | Connection | Env;
 
-const parts: AnyPart[] = [];
+let count = 0;
 const byKey = new Map<string, AnyPart>();
 
 /** Parts are kept for the whole run: how many there are. */
-export const knownParts = (): number => parts.length;
+export const knownParts = (): number => count;
 
 /** Forgets every part. No world that was made before may be used after. */
 export function forgetParts(): void {
-  parts.length = 0;
+  count = 0;
   byKey.clear();
 }
 
 function keep<P extends AnyPart>(key: string, make: (number: number) => P): P {
   const known = byKey.get(key);
   if (known !== undefined) return known as P;
-  const part = make(parts.length);
-  parts.push(part);
+  const part = make(count++);
   byKey.set(key, part);
   return part;
 }
@@ -247,7 +251,7 @@ const swapped = (l: Letter) => exchanged(l.swapped);
 const number = (l: Letter) => String(l.id);
 
 export type ActorContent = Omit<Actor, keyof Part | 'part'>;
-type ConnectionContent = Omit<Connection, keyof Part | 'part'>;
+export type ConnectionContent = Omit<Connection, keyof Part | 'part' | 'later'>;
 
 export function actor(it: ActorContent): Actor {
   const { path, state, question, timers, host } = it;
@@ -272,6 +276,7 @@ export function connection(it: ConnectionContent): Connection {
   return keep(whole(number), (n) => ({
     part: 'connection',
     ...it,
+    later: undefined,
     number: n,
     hash: hashOf(whole(plain)),
     swapped: hashOf(exchanged(whole(swapped))),
@@ -280,7 +285,14 @@ export function connection(it: ConnectionContent): Connection {
 
 function env(facts: Facts): Env {
   const key = `F${JSON.stringify(facts)}`;
-  return keep(key, (n) => ({ part: 'facts', facts, number: n, hash: hashOf(key), swapped: hashOf(exchanged(key)) }));
+  return keep(key, (n) => ({
+    part: 'facts',
+    facts,
+    later: new Map(),
+    number: n,
+    hash: hashOf(key),
+    swapped: hashOf(exchanged(key)),
+  }));
 }
 
 const sum = (all: Iterable<Part>): { hash: Hash; swapped: Hash } => {
@@ -324,35 +336,51 @@ export function program(name: ProgramName, actors: ReadonlyMap<string, Actor>): 
 
 /** A world, while it is being changed. */
 export class World {
-  readonly programs: Map<ProgramName, Program>;
-  readonly connections: Map<string, Connection>;
-  facts: Facts;
-  private known: Env | undefined;
+  readonly programs: Shelf<Program>;
+  readonly connections: Shelf<Connection>;
+  private env: Env;
 
   constructor(facts: Facts) {
-    this.programs = new Map();
-    this.connections = new Map();
-    this.facts = facts;
+    this.programs = new Shelf();
+    this.connections = new Shelf();
+    this.env = env(facts);
+  }
+
+  get facts(): Facts {
+    return this.env.facts;
   }
 
   copy(): World {
     const world: World = Object.create(World.prototype);
-    Object.assign(world, {
-      programs: new Map(this.programs),
-      connections: new Map(this.connections),
-      facts: this.facts,
-      known: this.known,
+    return Object.assign(world, {
+      programs: this.programs.copy(),
+      connections: this.connections.copy(),
+      env: this.env,
     });
-    return world;
   }
 
   know(change: Partial<Facts>): void {
-    this.facts = { ...this.facts, ...change };
-    this.known = undefined;
+    const { facts, later } = this.env;
+    const words = JSON.stringify(change);
+    let known = later.get(words);
+    if (known === undefined) later.set(words, (known = env({ ...facts, ...change })));
+    this.env = known;
   }
 
+  /** A new connection. */
   wire(it: ConnectionContent): void {
     this.connections.set(it.id, connection(it));
+  }
+
+  /** Changes a connection as `words` tell, which must tell all of `change`; it must not be that of another world. */
+  rewire(before: Connection, words: string, change: () => Partial<ConnectionContent>): void {
+    let known = before.later?.get(words);
+    if (known === undefined) {
+      known = connection({ ...before, ...change() });
+      before.later ??= new Map();
+      before.later.set(words, known);
+    }
+    this.connections.set(known.id, known);
   }
 
   actor(path: string): Actor | undefined {
@@ -363,41 +391,22 @@ export class World {
     for (const { actors } of this.programs.values()) yield* actors.values();
   }
 
-  private get env(): Env {
-    this.known ??= env(this.facts);
-    return this.known;
-  }
-
-  /** Numbers of its parts, in order: the same for equal worlds. */
-  pack(): Int32Array {
-    const numbers = new Int32Array(this.programs.size + this.connections.size + 1);
-    let at = 0;
-    for (const part of this.programs.values()) numbers[at++] = part.number;
-    for (const part of this.connections.values()) numbers[at++] = part.number;
-    numbers[at] = this.env.number;
-    return numbers.sort();
-  }
-
-  static unpack(numbers: Int32Array): World {
-    const world: World = Object.create(World.prototype);
-    const programs = new Map<string, Program>();
-    const connections = new Map<string, Connection>();
-    let known: Env | undefined;
-    for (const n of numbers) {
-      const part = parts[n]!;
-      if (part.part === 'program') programs.set(part.name, part);
-      else if (part.part === 'connection') connections.set(part.id, part);
-      else known = part as Env;
-    }
-    Object.assign(world, { programs, connections, facts: known!.facts, known });
-    return world;
-  }
-
   /** The mark of this world; with `symmetric`, also of the one in which the displays are exchanged. */
   mark(symmetric: boolean): Hash {
-    const { hash, swapped: other } = sum([...this.programs.values(), ...this.connections.values(), this.env]);
-    const first = hash[0] < other[0] || (hash[0] === other[0] && hash[1] <= other[1]);
-    return !symmetric || first ? hash : other;
+    const { hash } = this.env;
+    let [a, b] = hash;
+    for (const part of this.programs.values()) {
+      a = (a + part.hash[0]) | 0;
+      b = (b + part.hash[1]) | 0;
+    }
+    for (const part of this.connections.values()) {
+      a = (a + part.hash[0]) | 0;
+      b = (b + part.hash[1]) | 0;
+    }
+    const mark: Hash = [a >>> 0, b >>> 0];
+    if (!symmetric) return mark;
+    const { swapped: other } = sum([...this.programs.values(), ...this.connections.values(), this.env]);
+    return mark[0] < other[0] || (mark[0] === other[0] && mark[1] <= other[1]) ? mark : other;
   }
 }
 
