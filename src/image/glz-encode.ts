@@ -8,6 +8,7 @@ import { GLZ_HEADER_BYTES } from './glz.ts';
 import { KernelDictionary } from './glz-kernel.ts';
 import { KERNEL_MAX_HELD } from './kernel.ts';
 import { LZ_MAGIC, LZ_VERSION, LzType } from './lz.ts';
+import { hashOf } from './lz-encode.ts';
 import { checkSource, type EncodeOptions, type PixelSource, pack555, sourceWords } from './pixels.ts';
 
 export interface GlzDictionaryOptions {
@@ -24,7 +25,7 @@ interface Held {
   readonly units: Int32Array;
 }
 
-const HASH_BITS = 17;
+const HASH_BITS = 15;
 
 /** The pictures that new ones can point into. */
 export class GlzDictionary {
@@ -145,35 +146,22 @@ export class GlzDictionary {
     let ip = 0;
     let misses = 0;
     while (ip + 3 <= end) {
-      const unit = units[ip]! & mask;
-      let from = units;
-      let ref = -1;
-      let dist = 0;
+      const hash = hashAt(units, ip, mask);
+      const refId = ids[hash]!;
+      const image = refId >= firstId ? held[refId - firstId]! : undefined;
+      const from = image?.units ?? units;
+      let ref = offsets[hash]!;
+      ids[hash] = id;
+      offsets[hash] = ip;
       if (
-        ip > 0 &&
-        unit === (units[ip - 1]! & mask) &&
-        unit === (units[ip + 1]! & mask) &&
-        unit === (units[ip + 2]! & mask)
+        image?.type !== type ||
+        ((from[ref]! ^ units[ip]!) & mask) !== 0 ||
+        ((from[ref + 1]! ^ units[ip + 1]!) & mask) !== 0
       ) {
-        ref = ip - 1;
-      } else {
-        const hash = hashAt(units, ip, mask);
-        const refId = ids[hash]!;
-        if (refId >= firstId) {
-          const image = held[refId - firstId]!;
-          if (image.type === type) {
-            from = image.units;
-            ref = offsets[hash]!;
-            dist = id - refId;
-          }
-        }
-        ids[hash] = id;
-        offsets[hash] = ip;
-        if (ref < 0 || ((from[ref]! ^ unit) & mask) !== 0 || ((from[ref + 1]! ^ units[ip + 1]!) & mask) !== 0) {
-          ip += 1 + (misses++ >> 7);
-          continue;
-        }
+        ip += 1 + (misses++ >> 7);
+        continue;
       }
+      const dist = id - refId;
       let first = ip;
       let back = ref;
       while (first > anchor && back > 0 && ((units[first - 1]! ^ from[back - 1]!) & mask) === 0) {
@@ -186,17 +174,21 @@ export class GlzDictionary {
       const length = stop - first;
       const offset = dist === 0 ? first - back - 1 : back;
       if (length * unitBytes <= matchBytes(offset, dist) + 1 || length <= bias) {
+        misses++;
         ip++;
         continue;
       }
       misses = 0;
       op = literals(units, anchor, first, unitBytes, mask, out, op);
       op = match(length - bias, offset, dist, out, op);
-      // What follows a match is found again by its last units.
-      remember(places, id, units, stop - 2, mask);
-      remember(places, id, units, stop - 1, mask);
       anchor = stop;
       ip = stop;
+      // What follows a match is found again by its last unit.
+      if (stop + 2 <= end) {
+        const last = hashAt(units, stop - 1, mask);
+        ids[last] = id;
+        offsets[last] = stop - 1;
+      }
     }
     return literals(units, anchor, end, unitBytes, mask, out, op);
   }
@@ -212,19 +204,11 @@ class Places {
   }
 }
 
-function remember(places: Places, id: number, units: Int32Array, i: number, mask: number): void {
-  if (i + 2 >= units.length) return;
-  const hash = hashAt(units, i, mask);
-  places.ids[hash] = id;
-  places.offsets[hash] = i;
-}
-
 function hashAt(units: Int32Array, i: number, mask: number): number {
-  const a = units[i]! & mask;
-  const b = units[i + 1]! & mask;
-  const c = units[i + 2]! & mask;
-  const mixed = Math.imul(a, 0x9e3779b1) ^ Math.imul(b ^ (b >>> 15), 0x85ebca6b) ^ c ^ (c >>> 15);
-  return Math.imul(mixed ^ (mixed >>> 15), 0xc2b2ae35) >>> (32 - HASH_BITS);
+  // Alpha stands in the upper bits, which would be lost.
+  const shift = mask > 0 ? 0 : 24;
+  const [a, b, c] = [units[i]! & mask, units[i + 1]! & mask, units[i + 2]! & mask];
+  return hashOf(a >>> shift, b >>> shift, c >>> shift) >>> (32 - HASH_BITS);
 }
 
 /** The bytes of a match beside those of its length. */

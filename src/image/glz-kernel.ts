@@ -8,7 +8,7 @@ import { putRows } from './kernel-encode.ts';
 import type { PixelSource } from './pixels.ts';
 
 /** Bytes of the tables (see lz-write.as), and those between two rooms. */
-const PLACES = 8 << 17;
+const PLACES = 8 << 15;
 const IMAGES = 8 << 16;
 const GAP = 128;
 const PLACES_AT = 1024;
@@ -32,8 +32,8 @@ export class KernelDictionary {
   /** From the oldest on. */
   #held: Held[] = [];
   #oldest = 0;
-  /** The number of the next picture, from 0; and how many pixels all that are held have. */
-  #next = 0;
+  /** The number of the next picture, from 1; and how many pixels all that are held have. */
+  #next = 1;
   #pixels = 0;
   /** Where the next picture goes, and the farthest that any has come. */
   #at = 0;
@@ -44,7 +44,7 @@ export class KernelDictionary {
     this.#exports = exports;
     this.#limit = limit;
     this.#bytes = new Uint8Array(exports.memory.buffer);
-    this.#room(PIXELS_AT).fill(0xff, PLACES_AT, PLACES_AT + PLACES);
+    this.#room(PIXELS_AT);
   }
 
   /** Undefined where there is no kernel. */

@@ -95,9 +95,9 @@ function begin(type: number, width: number, height: number, stride: number, room
 const HASH_BITS = 14;
 /** Distances from here on take four bytes of match instead of two. */
 const FAR = 8192;
-const FARTHEST = FAR + 0xffff;
 
-const table = new Int32Array(1 << HASH_BITS);
+/** Where a hash was seen last: the number of the unit, modulo 2^16. So no match reaches farther back than that. */
+const table = new Uint16Array(1 << HASH_BITS);
 
 /**
  * Compresses `units` to `out` from `at` on and gives where it ended. `unitBytes` is what a literal takes: 3 for true
@@ -109,23 +109,19 @@ function compress(units: Int32Array, unitBytes: 1 | 2 | 3, out: Uint8Array, at: 
   const nearLeast = unitBytes === 3 ? 2 : 3;
   const farLeast = unitBytes === 3 ? 2 : unitBytes === 2 ? 3 : 5;
   const bias = 3 - unitBytes;
-  table.fill(-1);
+  table.fill(0);
   let op = at;
   let anchor = 0; // the first unit that is not written yet
   let ip = 1;
-  let misses = 0;
+  let misses = 1;
   while (ip + 3 <= end) {
-    const unit = units[ip]!;
-    let ref: number;
-    if (unit === units[ip - 1] && unit === units[ip + 1] && unit === units[ip + 2]) ref = ip - 1;
-    else {
-      const hash = hashAt(units, ip);
-      ref = table[hash]!;
-      table[hash] = ip;
-      if (ref < 0 || units[ref] !== unit || units[ref + 1] !== units[ip + 1] || ip - ref > FARTHEST) {
-        ip += 1 + (misses++ >> 7);
-        continue;
-      }
+    const hash = hashAt(units, ip);
+    const distance = (ip - table[hash]!) & 0xffff;
+    table[hash] = ip;
+    let ref = ip - distance;
+    if (distance === 0 || units[ref] !== units[ip] || units[ref + 1] !== units[ip + 1]) {
+      ip += 1 + (misses++ >> 7);
+      continue;
     }
     let stop = ip + 2;
     for (let i = ref + 2; stop < end && units[stop] === units[i]; stop++) i++;
@@ -135,8 +131,8 @@ function compress(units: Int32Array, unitBytes: 1 | 2 | 3, out: Uint8Array, at: 
       ref--;
     }
     const length = stop - from;
-    const distance = from - ref;
     if (length < (distance >= FAR ? farLeast : nearLeast)) {
+      misses++;
       ip++;
       continue;
     }
@@ -158,22 +154,21 @@ function compress(units: Int32Array, unitBytes: 1 | 2 | 3, out: Uint8Array, at: 
       out[op + 2] = (offset - (FAR - 1)) & 255;
       op += 3;
     } else out[op++] = offset & 255;
-    // What follows a match is found again by its last units.
-    remember(units, stop - 2);
-    remember(units, stop - 1);
     anchor = stop;
     ip = stop;
+    // What follows a match is found again by its last unit.
+    if (stop + 2 <= end) table[hashAt(units, stop - 1)] = stop - 1;
   }
   return literals(units, anchor, end, unitBytes, out, op);
 }
 
-function remember(units: Int32Array, i: number): void {
-  if (i + 2 < units.length) table[hashAt(units, i)] = i;
+function hashAt(units: Int32Array, i: number): number {
+  return hashOf(units[i]!, units[i + 1]!, units[i + 2]!) >>> (32 - HASH_BITS);
 }
 
-function hashAt(units: Int32Array, i: number): number {
-  const mixed = Math.imul(units[i]!, 0x9e3779b1) ^ Math.imul(units[i + 1]!, 0x85ebca6b) ^ units[i + 2]!;
-  return Math.imul(mixed, 0xc2b2ae35) >>> (32 - HASH_BITS);
+/** Three units, mixed: the upper bits are good. */
+export function hashOf(a: number, b: number, c: number): number {
+  return Math.imul(a, 0x9e3779b1) + Math.imul(b, 0x85ebca6b) + Math.imul(c, 0xc2b2ae35);
 }
 
 /** Writes the units [from, to) as they are. */

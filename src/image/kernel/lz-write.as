@@ -1,14 +1,14 @@
 // The colours of LZ and GLZ images as they are written; lz-encode.ts and glz-encode.ts do the same in JavaScript and explain
 // it. Pixels are words of four bytes; all addresses are bytes of the linear memory. What is written may reach 16 bytes beyond
-// its end, and up to 16 bytes behind the last pixel are read: the host leaves that room. It lays out:
-//   places   LZ: u32[2^14], GLZ: u32[2^17][2]
+// its end, and up to 64 bytes behind the last pixel are read: the host leaves that room. It lays out:
+//   places   LZ: u16[2^14], pixels by their numbers modulo 2^16; GLZ: u32[2^15][2], a picture's number and a place in it in bytes
 //   images   GLZ: u32[2^16][2]: where the pixels of a picture begin and end, by the lower bits of its number
+// Most matches are short and follow each other: so eight pixels are compared at once, and all that says a match whose length one
+// more byte can hold is written at once. What has few branches has few that are foreseen wrongly.
 
 const LZ_HASH_BITS = 14;
-const GLZ_HASH_BITS = 17;
+const GLZ_HASH_BITS = 15;
 const FAR: u32 = 8192;
-const FARTHEST: u32 = FAR + 0xffff;
-const NONE: u32 = 0xffffffff;
 const IMAGES: u32 = 0xffff;
 
 let out: usize = 0;
@@ -23,28 +23,49 @@ export function clearFourth(at: usize, count: i32): void {
   }
 }
 
+/** Three pixels, mixed. */
 @inline
-function lzHash(a: u32, b: u32, c: u32): u32 {
-  return (((a * 0x9e3779b1) ^ (b * 0x85ebca6b) ^ c) * 0xc2b2ae35) >> (32 - LZ_HASH_BITS);
+function hash(at: usize): u32 {
+  return load<u32>(at) * 0x9e3779b1 + load<u32>(at, 4) * 0x85ebca6b + load<u32>(at, 8) * 0xc2b2ae35;
 }
 
 @inline
-function glzHash(a: u32, b: u32, c: u32): u32 {
-  const mixed = (a * 0x9e3779b1) ^ ((b ^ (b >> 15)) * 0x85ebca6b) ^ c ^ (c >> 15);
-  return ((mixed ^ (mixed >> 15)) * 0xc2b2ae35) >> (32 - GLZ_HASH_BITS);
+function lzSlot(places: usize, at: usize): usize {
+  return places + ((hash(at) >> (32 - LZ_HASH_BITS)) << 1);
 }
 
-/** Where pixels that are equal end: `at` goes no further than `end`, `other` no further than `otherEnd`. */
 @inline
-function equalEnd(at: usize, other: usize, end: usize, otherEnd: usize): usize {
-  const most = min(end, at + (otherEnd - other));
-  while (at < most) {
-    const differ = i32x4.bitmask(i32x4.ne(v128.load(at), v128.load(other)));
-    if (differ != 0) return min(most, at + (<usize>ctz(differ) << 2));
+function glzSlot(places: usize, at: usize): usize {
+  return places + ((hash(at) >> (32 - GLZ_HASH_BITS)) << 3);
+}
+
+/** By bits: which of four pixels are the same. */
+@inline
+function same(at: usize, other: usize): u32 {
+  return i32x4.bitmask(i32x4.eq(v128.load(at), v128.load(other)));
+}
+
+/** How many of eight pixels are the same, from the first on. */
+@inline
+function sameCount(at: usize, other: usize): usize {
+  return ctz(~(same(at, other) | (same(at + 16, other + 16) << 4)));
+}
+
+/** Where pixels that are the same end: at `end` or behind it, or before it. */
+function sameEnd(at: usize, other: usize, end: usize): usize {
+  while (at < end) {
+    const equal = same(at, other);
+    if (equal != 15) return at + (<usize>ctz(~equal) << 2);
     at += 16;
     other += 16;
   }
-  return most;
+  return at;
+}
+
+/** Where a match at `at` begins if pixels that were not written yet belong to it: none before `anchor`, or from before `oldest`. */
+function matchStart(at: usize, distance: usize, anchor: usize, oldest: usize): usize {
+  while (at > anchor && at - distance > oldest && load<u32>(at - 4) == load<u32>(at - distance - 4)) at -= 4;
+  return at;
 }
 
 /** Writes the pixels [from, to) as they are. */
@@ -67,71 +88,62 @@ function literals(from: usize, to: usize): void {
   out = at;
 }
 
+/** The first byte of a match, which holds `low` as well, and the bytes of its length. */
 @inline
 function length(more: u32, low: u32): void {
-  let at = out;
-  if (more < 7) store<u8>(at++, (more << 5) | low);
-  else {
-    store<u8>(at++, 0xe0 | low);
-    for (more -= 7; more >= 255; more -= 255) store<u8>(at++, 255);
-    store<u8>(at++, more);
-  }
+  const over = <i32>more - 7;
+  const long = <u32>~over >> 31;
+  // Seven, or what is less; behind it what is more, if there is any.
+  store<u16>(out, <u16>(((7 + (over & (over >> 31))) << 5) | low | ((over << 8) & (0 - long))));
+  out += 1 + long;
+  if (over < 255) return;
+  let at = out - 1;
+  let left = over;
+  for (; left >= 255; left -= 255) store<u8>(at++, 255);
+  store<u8>(at++, left);
   out = at;
 }
 
 /** Writes `count` pixels from `pixels` on as LZ: gives where what was written ends. */
 export function lzWrite(pixels: usize, count: i32, places: usize, to: usize): usize {
   out = to;
-  memory.fill(places, 0xff, 4 << LZ_HASH_BITS);
+  memory.fill(places, 0, 2 << LZ_HASH_BITS);
   const end = pixels + (<usize>count << 2);
   let anchor = pixels;
   let at = pixels + 4;
-  let misses: u32 = 0;
+  // As many pixels as were looked at in vain since the last match; here the first.
+  let misses: u32 = 1;
   while (at + 12 <= end) {
-    const unit = load<u32>(at);
-    const second = load<u32>(at, 4);
-    const third = load<u32>(at, 8);
-    let ref: usize;
-    if (unit == second && unit == third && unit == load<u32>(at - 4)) ref = at - 4;
-    else {
-      const slot = places + (lzHash(unit, second, third) << 2);
-      const found = load<u32>(slot);
-      store<u32>(slot, <u32>(at - pixels));
-      ref = pixels + found;
-      if (
-        found == NONE ||
-        load<u32>(ref) != unit ||
-        load<u32>(ref, 4) != second ||
-        <u32>(at - ref) >> 2 > FARTHEST
-      ) {
-        at += (1 + (misses++ >> 7)) << 2;
-        continue;
-      }
+    const slot = lzSlot(places, at);
+    const index = <u32>(at - pixels) >> 2;
+    const back = (index - load<u16>(slot)) & 0xffff;
+    const distance = <usize>back << 2;
+    store<u16>(slot, <u16>index);
+    if (load<u64>(at) != load<u64>(at - distance) || back == 0) {
+      at += (1 + (misses++ >> 7)) << 2;
+      continue;
     }
-    const stop = equalEnd(at + 8, ref + 8, end, end);
-    while (at > anchor && ref > pixels && load<u32>(at - 4) == load<u32>(ref - 4)) {
-      at -= 4;
-      ref -= 4;
+    const many = sameCount(at + 8, at - distance + 8);
+    let stop = at + 8 + (many << 2);
+    if (many == 8) stop = sameEnd(stop, stop - distance, end);
+    stop = min(stop, end);
+    let first = at;
+    if (misses != 0) {
+      misses = 0;
+      first = matchStart(at, distance, anchor, pixels);
+      literals(anchor, first);
     }
-    misses = 0;
-    literals(anchor, at);
-    const offset = (<u32>(at - ref) >> 2) - 1;
-    const far = offset >= FAR - 1;
-    length(<u32>(stop - at) >> 2, far ? 31 : offset >> 8);
-    if (far) {
-      const beyond = offset - (FAR - 1);
-      store<u8>(out, 255);
-      store<u8>(out, beyond >> 8, 1);
-      store<u8>(out, beyond, 2);
-      out += 3;
-    } else store<u8>(out++, offset);
-    // What follows a match is found again by its last pixels.
-    for (at = stop - 8; at < stop && at + 8 < end; at += 4) {
-      const slot = places + (lzHash(load<u32>(at), load<u32>(at, 4), load<u32>(at, 8)) << 2);
-      store<u32>(slot, <u32>(at - pixels));
-    }
-    anchor = stop;
+    const offset = back - 1;
+    length(<u32>(stop - first) >> 2, min(offset >> 8, 31));
+    const far = <u32>(offset >= FAR - 1);
+    const beyond = offset - (FAR - 1);
+    const near = offset & 255;
+    store<u32>(out, near ^ ((near ^ (255 | (beyond & 0xff00) | ((beyond & 255) << 16))) & (0 - far)));
+    out += 1 + (far << 1);
     at = stop;
+    anchor = stop;
+    // What follows a match is found again by its last pixel.
+    store<u16>(lzSlot(places, at - 4), <u16>(<u32>(at - 4 - pixels) >> 2));
   }
   literals(anchor, end);
   return out;
@@ -163,8 +175,8 @@ function elsewhere(offset: u32, dist: u32): void {
 }
 
 /**
- * Writes `count` pixels from `pixels` on as GLZ picture number `id`, which `images` has already; `firstId` is the oldest that
- * may be pointed into. No number is 2^32 - 1. Gives where what was written ends.
+ * Writes `count` pixels from `pixels` on as GLZ picture number `id`, which `images` has already; `firstId`, above 0, is the oldest
+ * that may be pointed into. `places` are 0 at first. Gives where what was written ends.
  */
 export function glzWrite(
   pixels: usize,
@@ -181,55 +193,49 @@ export function glzWrite(
   let at = pixels;
   let misses: u32 = 0;
   while (at + 12 <= end) {
-    const unit = load<u32>(at);
-    const second = load<u32>(at, 4);
-    const third = load<u32>(at, 8);
-    let ref: usize = 0;
-    let from = pixels;
-    let fromEnd = end;
-    let dist: u32 = 0;
-    if (at > pixels && unit == second && unit == third && unit == load<u32>(at - 4)) ref = at - 4;
-    else {
-      const slot = places + (glzHash(unit, second, third) << 3);
-      const found = load<u32>(slot);
-      if (found != NONE && found >= firstId) {
-        const image = images + ((found & IMAGES) << 3);
-        from = load<u32>(image);
-        fromEnd = load<u32>(image, 4);
-        ref = from + load<u32>(slot, 4);
-        dist = id - found;
-      }
-      store<u32>(slot, id);
-      store<u32>(slot, <u32>(at - pixels), 4);
-      if (ref == 0 || load<u32>(ref) != unit || load<u32>(ref, 4) != second) {
-        at += (1 + (misses++ >> 7)) << 2;
-        continue;
-      }
-    }
-    const stop = equalEnd(at + 8, ref + 8, end, fromEnd);
-    let first = at;
-    while (first > anchor && ref > from && load<u32>(first - 4) == load<u32>(ref - 4)) {
-      first -= 4;
-      ref -= 4;
-    }
-    const many = <u32>(stop - first) >> 2;
-    const offset = dist == 0 ? (<u32>(first - ref) >> 2) - 1 : <u32>(ref - from) >> 2;
-    if (many * 3 <= matchBytes(offset, dist) + 1) {
-      at += 4;
+    const slot = glzSlot(places, at);
+    const found = load<u32>(slot);
+    const place = load<u32>(slot, 4);
+    store<u64>(slot, <u64>id | (<u64>(at - pixels) << 32));
+    const image = images + ((found & IMAGES) << 3);
+    const from = <usize>load<u32>(image);
+    const other = from + place;
+    if (found < firstId || load<u64>(at) != load<u64>(other)) {
+      at += (1 + (misses++ >> 7)) << 2;
       continue;
     }
-    misses = 0;
-    literals(anchor, first);
-    length(many, (offset < 1 << 12 ? 0 : 16) | (offset & 15));
-    elsewhere(offset, dist);
-    // What follows a match is found again by its last pixels.
-    for (at = stop - 8; at < stop && at + 8 < end; at += 4) {
-      const slot = places + (glzHash(load<u32>(at), load<u32>(at, 4), load<u32>(at, 8)) << 3);
-      store<u32>(slot, id);
-      store<u32>(slot, <u32>(at - pixels), 4);
+    const most = min(end, at + (<usize>load<u32>(image, 4) - other));
+    const many = sameCount(at + 8, other + 8);
+    let stop = at + 8 + (many << 2);
+    if (many == 8) stop = sameEnd(stop, other + 40, most);
+    stop = min(stop, most);
+    if (<i32>(misses == 0) & <i32>(found == id)) {
+      const offset = (<u32>(at - other) >> 2) - 1;
+      length(<u32>(stop - at) >> 2, (<u32>(offset >= 1 << 12) << 4) | (offset & 15));
+      if (offset < 1 << 17) {
+        store<u16>(out, <u16>(((offset >> 4) & 255) | ((offset >> 12) << 8)));
+        out += 2;
+      } else elsewhere(offset, 0);
+    } else {
+      const distance = at - other;
+      const first = matchStart(at, distance, anchor, from);
+      const dist = id - found;
+      const offset = dist == 0 ? (<u32>distance >> 2) - 1 : <u32>(first - distance - from) >> 2;
+      const pixelCount = <u32>(stop - first) >> 2;
+      if (pixelCount * 3 <= matchBytes(offset, dist) + 1) {
+        misses++;
+        at += 4;
+        continue;
+      }
+      misses = 0;
+      literals(anchor, first);
+      length(pixelCount, (offset < 1 << 12 ? 0 : 16) | (offset & 15));
+      elsewhere(offset, dist);
     }
-    anchor = stop;
     at = stop;
+    anchor = stop;
+    // What follows a match is found again by its last pixel.
+    if (stop + 8 <= end) store<u64>(glzSlot(places, at - 4), <u64>id | (<u64>(at - 4 - pixels) << 32));
   }
   literals(anchor, end);
   return out;
