@@ -7,7 +7,8 @@
  *           checksum of the record before | records
  *   record: size (u32) | bytes | checksum (u32)
  *
- * Format 2 did not name the checkpoint; in format 1 sizes were counts of seven bits a byte. Both are still read.
+ * In format 4 records may name large bytes that lie elsewhere, by their place and checksum; where no record does, format 3 is
+ * written. Format 2 did not name the checkpoint; in format 1 sizes were counts of seven bits a byte. All are still read.
  */
 
 import { BufferPool } from '../wire/pool.ts';
@@ -32,15 +33,30 @@ export interface Chunk {
   readonly checksum: number;
   /** Valid until the chunk is given back. */
   readonly bytes: Uint8Array;
+  /** Bytes of its records that lie elsewhere, in all. */
+  readonly far?: number;
   /** The bytes are not used any more. Not calling it costs memory, nothing else. */
   giveBack(): void;
 }
+
+/** Where bytes lie that are not in a chunk. */
+export interface Place {
+  /** Which file of its stream. */
+  readonly file: number;
+  /** Offset in it. */
+  readonly at: number;
+}
+
+/** Gives back bytes that lie elsewhere; fewer, or none, where they do not. */
+export type FarBytes = (place: Place, size: number) => Uint8Array;
 
 /** Room for a head, which is written last. */
 const headRoom = 32;
 
 const magic = [0x53, 0x75, 0x4a] as const;
-const format = 3;
+const format = 4;
+/** What is written where all bytes are in the chunk. */
+const formatWithoutFar = 3;
 
 const kinds = ['wire', 'link', 'event', 'command', 'end', 'resume', 'checkpoint'] as const;
 const origins: readonly (Origin | undefined)[] = [undefined, 'chart', 'plane', 'application'];
@@ -58,6 +74,8 @@ export class ChunkWriter {
   /** The last checkpoint before `first`, and the last one that was taken in; 0 if there is none. */
   private passed = 0;
   private checkpoint = 0;
+  /** Bytes that lie elsewhere, of the records that wait. */
+  private far = 0;
 
   /** Goes on behind the record `last`, whose checksum is `before`. `version` is for tests of older ones. */
   constructor(last = 0, before = 0, version: number = recordVersion, pool = new BufferPool(0)) {
@@ -78,7 +96,8 @@ export class ChunkWriter {
     return Math.max(0, this.out.length - headRoom);
   }
 
-  add(entry: Entry): void {
+  /** `place`: where the bytes of a wire record lie, of which nothing is left out, if not in the chunk. */
+  add(entry: Entry, place?: Place): void {
     const { out } = this;
     if (out.length === 0) out.room(headRoom);
     const size = out.room(4);
@@ -89,9 +108,16 @@ export class ChunkWriter {
       case 'wire': {
         const left = entry.left ?? [];
         const from = origins.indexOf(entry.from);
-        out.byte((entry.direction === 'in' ? 0 : 1) | (from << 1) | (left.length > 0 ? 8 : 0));
+        out.byte((entry.direction === 'in' ? 0 : 1) | (from << 1) | (left.length > 0 ? 8 : 0) | (place ? 16 : 0));
         out.text(entry.link);
         out.count(entry.bytes.length);
+        if (place !== undefined) {
+          out.u32(checksum(entry.bytes));
+          out.count(place.file);
+          out.count(place.at);
+          this.far += entry.bytes.length;
+          break;
+        }
         const start = out.length;
         out.raw(entry.bytes);
         for (const { at, size } of left) out.blank(start + at, size);
@@ -129,7 +155,8 @@ export class ChunkWriter {
     if (ends.length === 0) return undefined;
     head.reset();
     for (const byte of magic) head.byte(byte);
-    head.byte(format);
+    const { far } = this;
+    head.byte(far > 0 ? format : formatWithoutFar);
     head.byte(this.version);
     head.count(first);
     head.count(ends.length);
@@ -151,10 +178,12 @@ export class ChunkWriter {
     this.first = last + 1;
     this.before = sum;
     this.passed = this.checkpoint;
+    this.far = 0;
     ends.length = 0;
     let given = false;
     return {
       ...{ first, last, checksum: sum, bytes: buffer.subarray(from, to) },
+      ...(far > 0 ? { far } : {}),
       giveBack: () => {
         if (!given) this.pool.give(buffer);
         given = true;
@@ -205,8 +234,14 @@ function head(reader: ValueReader, bytes: Uint8Array): ChunkHead {
 /** Reads the chunks of one journal, in their order, from the first one or from any other. */
 export class ChunkReader {
   private readonly upcaster = new Upcaster();
+  private readonly far: FarBytes;
   private last: number | undefined;
   private checksum = 0;
+
+  /** `far`: where bytes are read that lie elsewhere; without it there are none. */
+  constructor(far: FarBytes = () => nothing) {
+    this.far = far;
+  }
 
   /**
    * The records of the next chunk, brought up to the present version. Throws JournalError at the first that is not as it was
@@ -241,7 +276,7 @@ export class ChunkReader {
       const next = reader.at;
       reader.at = start;
       reader.end = start + size;
-      const record = readRecord(reader, seq);
+      const record = readRecord(reader, seq, this.far);
       reader.at = next;
       this.checksum = sum;
       return record;
@@ -252,7 +287,9 @@ export class ChunkReader {
   }
 }
 
-function readRecord(reader: ValueReader, seq: number): JournalRecord {
+const nothing = new Uint8Array(0);
+
+function readRecord(reader: ValueReader, seq: number, far: FarBytes): JournalRecord {
   const kind = kinds[reader.byte()];
   const at = reader.number();
   const actor = reader.text();
@@ -261,7 +298,8 @@ function readRecord(reader: ValueReader, seq: number): JournalRecord {
     case 'wire': {
       const flags = reader.byte();
       const link = reader.text();
-      const bytes = reader.raw(reader.count());
+      const size = reader.count();
+      const bytes = flags & 16 ? readFar(reader, seq, size, far) : reader.raw(size);
       const from = origins[(flags >> 1) & 3];
       return {
         ...common,
@@ -289,6 +327,14 @@ function readRecord(reader: ValueReader, seq: number): JournalRecord {
     default:
       throw new JournalError('damaged', `record ${seq} is of no kind that there is`);
   }
+}
+
+function readFar(reader: ValueReader, seq: number, size: number, far: FarBytes): Uint8Array {
+  const sum = reader.u32();
+  const bytes = far({ file: reader.count(), at: reader.count() }, size);
+  if (bytes.length !== size) throw new JournalError('damaged', `the bytes of record ${seq} are missing`);
+  if (checksum(bytes) !== sum) throw new JournalError('damaged', `record ${seq} is not as it was written`);
+  return bytes;
 }
 
 function readTimers(reader: ValueReader): readonly ArmedTimer[] {

@@ -6,8 +6,9 @@
 import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Database, open as openEnvironment, type RootDatabase } from 'lmdb';
-import { type Chunk, readHead } from './chunk.ts';
+import { type Chunk, ChunkReader, type Place, readHead } from './chunk.ts';
 import { JournalError } from './error.ts';
+import { dropFar, FarReader, FarWriter, farStreams, syncFar } from './far.ts';
 import { checkFile } from './lmdb-file.ts';
 import { isAlive, type Owner, thisProcess } from './owner.ts';
 import { Room } from './room.ts';
@@ -70,10 +71,16 @@ export class LmdbStore implements Store {
   private readonly now: () => number;
   private readonly writers = new Set<string>();
   private readonly room: Room;
+  /** Where large bytes lie. */
+  private readonly beside: string;
+  /** Bytes beside that are to be on the disk before chunks that name them, and how that goes. */
+  private readonly unsynced = new Set<FarWriter>();
+  private syncing: Promise<Map<FarWriter, Promise<void>>> | undefined;
 
   private constructor(folder: string, environment: RootDatabase, room: Room, { now, readOnly = false }: LmdbOptions) {
     this.place = folder;
     this.room = room;
+    this.beside = join(folder, 'sumac-journal.bytes');
     this.shelf = new Shelf(join(folder, 'pictures'));
     this.tail = readOnly ? undefined : new Tail(folder, (bytes) => room.has(bytes));
     this.environment = environment;
@@ -173,17 +180,26 @@ export class LmdbStore implements Store {
     }
   }
 
+  far(name: string): FarReader {
+    return new FarReader(this.beside, name);
+  }
+
+  tidy(): void {
+    for (const name of farStreams(this.beside)) if (this.kept(name) === undefined) dropFar(this.beside, name);
+  }
+
   async remove(name: string): Promise<void> {
     const kept = this.kept(name);
     if (kept === undefined || (kept.head.owner && isAlive(kept.head.owner))) return;
     const { version } = kept;
     const keys = this.keysOf(name, mostRecords);
-    await this.guarded(() =>
+    const removed = await this.guarded(() =>
       this.heads.ifVersion(name, version, () => {
         quietly(this.heads.remove(name));
         for (const key of keys) quietly(this.chunks.remove(key));
       }),
     );
+    if (removed) dropFar(this.beside, name);
     this.shelf.clear(name);
   }
 
@@ -207,10 +223,49 @@ export class LmdbStore implements Store {
     const head = kept?.head ?? { ...headAtBirth(name, birth), owner: null };
     // What it does not go on from is here already, or belongs to somebody who lives.
     const isNext = head.last + 1 === chunk.first && readHead(chunk.bytes).before === head.checksum;
-    if (!isNext || (head.owner && isAlive(head.owner))) return;
+    if (!isNext || (head.owner && isAlive(head.owner)) || !this.isWhole(name, chunk.bytes)) return;
+    if (chunk.far) syncFar(this.beside, name);
     const after = { ...headAfter(head, chunk, this.touched(), finished), owner: null, open: false };
     this.chunks.putSync(keyOf(name, chunk.first), chunk.bytes);
     this.heads.putSync(name, after, (kept?.version ?? 0) + 1);
+  }
+
+  /** After the machine has gone down, a chunk may name bytes that went with it. */
+  private isWhole(name: string, chunk: Uint8Array): boolean {
+    const far = this.far(name);
+    try {
+      for (const _ of new ChunkReader(far.read).read(chunk));
+      return true;
+    } catch {
+      return false;
+    } finally {
+      far.close();
+    }
+  }
+
+  /** For writers. */
+  writerBeside(name: string): FarWriter {
+    return new FarWriter(this.beside, name, (bytes) => this.room.has(bytes));
+  }
+
+  /** For writers: those who ask together are answered together, so that their chunks share one commit. */
+  async synced(far: FarWriter): Promise<void> {
+    this.syncing ??= new Promise<Map<FarWriter, Promise<void>>>((resolve) => {
+      setImmediate(async () => {
+        this.syncing = undefined;
+        const all = new Map([...this.unsynced].map((one) => [one, one.sync()]));
+        this.unsynced.clear();
+        await Promise.allSettled(all.values());
+        resolve(all);
+      });
+    });
+    this.unsynced.add(far);
+    const all = await this.syncing;
+    try {
+      await all.get(far);
+    } catch (error) {
+      throw unwritable(this.place, error);
+    }
   }
 
   /** For writers: adds a chunk if the head is still the one that they know. */
@@ -238,6 +293,7 @@ export class LmdbStore implements Store {
       }),
     );
     if (!done) throw new JournalError('locked', `somebody else has written to ${name} in ${this.place}`);
+    dropFar(this.beside, name, first);
   }
 
   /** For writers: gives the stream up. */
@@ -291,6 +347,9 @@ class LmdbWriter implements StreamWriter {
   private broken: unknown;
   private under: Promise<unknown> = Promise.resolve();
   private closed = false;
+  private far: FarWriter | undefined;
+  /** Settles when all chunks so far are with LMDB. */
+  private started: Promise<unknown> = Promise.resolve();
 
   constructor(store: LmdbStore, kept: Kept) {
     this.store = store;
@@ -308,7 +367,13 @@ class LmdbWriter implements StreamWriter {
     const { owner } = before.head;
     const after = { ...headAfter(before.head, chunk, this.store.touched(), finished), owner };
     this.kept = { head: after, version: before.version + 1 };
-    await this.follow(this.store.add(before, after, chunk));
+    await this.follow(this.inTurn(() => this.store.add(before, after, chunk)));
+  }
+
+  attach(seq: number, bytes: Uint8Array): Place | undefined {
+    if (this.broken !== undefined || this.closed) return undefined;
+    this.far ??= this.store.writerBeside(this.head.name);
+    return this.far.add(seq, bytes);
   }
 
   async cut(first: number, bytes: number): Promise<void> {
@@ -317,7 +382,18 @@ class LmdbWriter implements StreamWriter {
     const { owner } = before.head;
     const after = { ...headAfterCut(before.head, first, bytes), owner };
     this.kept = { head: after, version: before.version + 1 };
-    await this.follow(this.store.cut(before, after, first));
+    await this.follow(this.inTurn(() => this.store.cut(before, after, first)));
+  }
+
+  /** In the order of the calls, and not before the bytes beside are on the disk. */
+  private async inTurn(work: () => Promise<void>): Promise<void> {
+    const { far, started } = this;
+    if (far === undefined) return work();
+    const mine = Promise.all([started, far.isDirty ? this.store.synced(far) : undefined]).then(() => ({
+      done: work(),
+    }));
+    this.started = mine.catch(() => {});
+    await (await mine).done;
   }
 
   /** Nothing is written any more after something could not be. */
@@ -335,6 +411,7 @@ class LmdbWriter implements StreamWriter {
     if (this.closed) return;
     this.closed = true;
     await this.under;
+    this.far?.close();
     await this.store.release(this.head.name, this.kept);
   }
 }

@@ -15,25 +15,33 @@ export async function* readStream(
 ): AsyncGenerator<JournalRecord, void, undefined> {
   const head = await store.head(name);
   if (head === undefined) throw new JournalError('absent', `there is no session ${name} in ${store.place}`);
-  const reader = new ChunkReader();
+  const far = store.far?.(name);
+  const reader = new ChunkReader(far?.read);
   let begin = Math.max(from, head.first ?? 1);
   let last = begin - 1;
-  for await (const chunk of store.read(name, begin)) {
-    if (readHead(chunk).first > last + 1) {
-      const { first = 1 } = (await store.head(name)) ?? {};
-      // What was cut off meanwhile is not missing, but there is no going on in the middle.
-      if (last >= begin && first > last + 1) {
-        throw new JournalError('absent', `${name} was cut off up to record ${first} while it was read; read it again`);
+  try {
+    for await (const chunk of store.read(name, begin)) {
+      if (readHead(chunk).first > last + 1) {
+        const { first = 1 } = (await store.head(name)) ?? {};
+        // What was cut off meanwhile is not missing, but there is no going on in the middle.
+        if (last >= begin && first > last + 1) {
+          throw new JournalError(
+            'absent',
+            `${name} was cut off up to record ${first} while it was read; read it again`,
+          );
+        }
+        begin = Math.max(begin, first);
+        last = Math.max(last, begin - 1);
       }
-      begin = Math.max(begin, first);
-      last = Math.max(last, begin - 1);
+      for (const record of reader.read(chunk)) {
+        if (record.seq < begin) continue;
+        if (record.seq !== last + 1) throw new JournalError('damaged', `record ${last + 1} is missing`);
+        last = record.seq;
+        yield record;
+      }
     }
-    for (const record of reader.read(chunk)) {
-      if (record.seq < begin) continue;
-      if (record.seq !== last + 1) throw new JournalError('damaged', `record ${last + 1} is missing`);
-      last = record.seq;
-      yield record;
-    }
+  } finally {
+    far?.close();
   }
   if (last < head.last) throw new JournalError('damaged', `record ${last + 1} is missing, and all behind it`);
 }
@@ -45,7 +53,7 @@ export async function* readStream(
 export async function checkpointBefore(store: Store, name: string, seq: number): Promise<number> {
   const chunk = await chunkOf(store, name, seq);
   if (chunk === undefined) return 1;
-  const [first] = new ChunkReader().read(chunk);
+  const first = firstOf(store, name, chunk);
   return first?.kind === 'checkpoint' ? first.seq : Math.max(1, readHead(chunk).checkpoint);
 }
 
@@ -59,13 +67,23 @@ export async function recordBefore(store: Store, { name, last }: StreamHead, at:
     const chunk = await chunkOf(store, name, Math.floor((from + to) / 2));
     if (chunk === undefined) break;
     const head = readHead(chunk);
-    const [first] = new ChunkReader().read(chunk);
+    const first = firstOf(store, name, chunk);
     if (first !== undefined && first.at <= at) {
       best = Math.max(best, head.first);
       from = head.last + 1;
     } else to = head.first - 1;
   }
   return best;
+}
+
+function firstOf(store: Store, name: string, chunk: Uint8Array): JournalRecord | undefined {
+  const far = store.far?.(name);
+  try {
+    const [first] = new ChunkReader(far?.read).read(chunk);
+    return first;
+  } finally {
+    far?.close();
+  }
 }
 
 async function chunkOf(store: Store, name: string, seq: number): Promise<Uint8Array | undefined> {

@@ -13,6 +13,7 @@ export interface Retention {
 
 /** Removes what need not be kept, and returns the names of it. `now`: milliseconds since 1970. */
 export async function prune(store: Store, { keepMs, mostBytes }: Retention, now: number): Promise<string[]> {
+  store.tidy?.();
   const heads = await store.list();
   let bytes = heads.reduce((sum, head) => sum + head.bytes, 0);
   store.shelf?.keepOnly(heads.map(({ name }) => name));

@@ -2,7 +2,7 @@
  * Where journals are kept: streams of chunks, one stream a session. `test/journal/contract.ts` holds every store to each
  * sentence here. A store knows nothing of what is in a chunk but its numbers, and never changes one.
  */
-import type { Chunk } from './chunk.ts';
+import type { Chunk, FarBytes, Place } from './chunk.ts';
 import type { Shelf } from './shelf.ts';
 import type { Tail } from './tail.ts';
 
@@ -26,7 +26,7 @@ export interface StreamHead extends Birth {
   readonly last: number;
   /** Checksum of its last record. */
   readonly checksum: number;
-  /** Bytes of its chunks. */
+  /** Bytes of its chunks, and of those that lie beside them. */
   readonly bytes: number;
   /** When it was last written to, milliseconds since 1970. */
   readonly touched: number;
@@ -46,6 +46,12 @@ export interface StreamWriter {
    * meanwhile, `unwritable` when it cannot be kept. After a rejection nothing more is written.
    */
   append(chunk: Chunk, how?: { readonly finished?: boolean }): Promise<void>;
+  /**
+   * Writes large bytes of record `seq`, which is in none of the chunks yet, beside them, at once: they outlive the program when
+   * it returns, and the machine when the chunk that names them does. Undefined where that cannot be: then they belong into
+   * the chunk.
+   */
+  attach?(seq: number, bytes: Uint8Array): Place | undefined;
   /**
    * Removes what stands before the chunk that begins with record `first`, `bytes` in all; the numbers of the others stay. It
    * may be gone somewhat later than this resolves, when more is written.
@@ -75,6 +81,10 @@ export interface Store {
   head(name: string): Promise<StreamHead | undefined>;
   /** The chunks of a stream, from the one that holds record `from` (default 1) on. */
   read(name: string, from?: number): AsyncIterable<Uint8Array>;
+  /** Reads the bytes of a stream that lie beside its chunks; where there is none of this, there are none. */
+  far?(name: string): { readonly read: FarBytes; close(): void };
+  /** Removes what belongs to no stream: what a program left that ended in the middle of removing one. */
+  tidy?(): void;
   /** Removes a stream with all that is in it. Does nothing when it is open for writing, or not there. */
   remove(name: string): Promise<void>;
   /** Writers must be closed before. */
@@ -88,17 +98,20 @@ export const headAfterCut = (head: StreamHead, first: number, bytes: number): St
   bytes: head.bytes - bytes,
 });
 
+/** Bytes of a chunk, and of those that it names. */
+export const sizeOf = ({ bytes, far = 0 }: Pick<Chunk, 'bytes' | 'far'>): number => bytes.length + far;
+
 /** What was added to a stream's head by a chunk. */
 export const headAfter = (
   head: StreamHead,
-  chunk: Pick<Chunk, 'last' | 'checksum' | 'bytes'>,
+  chunk: Pick<Chunk, 'last' | 'checksum' | 'bytes' | 'far'>,
   touched: number,
   finished: boolean,
 ): StreamHead => ({
   ...head,
   last: chunk.last,
   checksum: chunk.checksum,
-  bytes: head.bytes + chunk.bytes.length,
+  bytes: head.bytes + sizeOf(chunk),
   touched,
   finished: head.finished || finished,
 });

@@ -5,12 +5,12 @@
  */
 
 import { BufferPool } from '../wire/pool.ts';
-import { type Chunk, ChunkWriter } from './chunk.ts';
+import { type Chunk, ChunkWriter, type Place } from './chunk.ts';
 import { JournalError } from './error.ts';
 import type { CheckpointRate, GoOn, Past, ResumableJournal } from './journal.ts';
 import { findUnfinished, type Unfinished } from './past.ts';
 import type { Entry } from './record.ts';
-import type { Birth, Store, StreamWriter } from './store.ts';
+import { type Birth, type Store, type StreamWriter, sizeOf } from './store.ts';
 import type { Piece } from './tail.ts';
 
 /** What it needs of time; the engine's own clock, and the calendar. */
@@ -62,6 +62,8 @@ interface Stream {
   readonly birth: Birth;
   readonly records: ChunkWriter;
   readonly writer: Promise<StreamWriter>;
+  /** The same, when it is there. */
+  opened?: StreamWriter;
   /** What waits begins with a checkpoint. */
   fresh: boolean;
   /** Bytes that were handed over, and that were there before. */
@@ -148,7 +150,7 @@ export class StoredJournal implements ResumableJournal {
       this.waiting.push({ ...entry, bytes: this.copied(entry.bytes) });
       this.waitingBytes += entry.bytes.length + typical;
     } else {
-      // What is large is copied once only: into the chunk.
+      // What is large is copied once only: to where it is kept, or into the chunk.
       this.writeDown();
       this.take(entry);
     }
@@ -251,6 +253,7 @@ export class StoredJournal implements ResumableJournal {
         birth: head,
         records,
         writer: Promise.resolve(writer),
+        opened: writer,
         bytes: head.bytes,
         checkpoints: [],
         fresh: false,
@@ -288,7 +291,8 @@ export class StoredJournal implements ResumableJournal {
     const { redact } = this.options;
     // Whoever begins to read at a checkpoint need not read what stands before it.
     if (kind === 'checkpoint') this.beginAtCheckpoint(stream, entry.at);
-    stream.records.add(redact === undefined ? entry : redact(entry));
+    const kept = redact === undefined ? entry : redact(entry);
+    stream.records.add(kept, placeOf(kept, stream));
     if (kind === 'end') {
       stream.alive--;
       this.byActor.delete(actor);
@@ -345,7 +349,6 @@ export class StoredJournal implements ResumableJournal {
       throw new JournalError('locked', `${name} in ${store.place} is there already`);
     });
     // It is looked at when something is written; until then nobody must be told that it went wrong.
-    writer.catch(() => {});
     const stream: Stream = {
       name,
       birth,
@@ -357,6 +360,12 @@ export class StoredJournal implements ResumableJournal {
       alive: 0,
       over: false,
     };
+    writer.then(
+      (opened) => {
+        stream.opened = opened;
+      },
+      () => {},
+    );
     this.streams.set(name, stream);
     return stream;
   }
@@ -386,8 +395,8 @@ export class StoredJournal implements ResumableJournal {
     this.onTheWay.add(ready);
     this.ready.push(ready);
     this.readyBytes += chunk.bytes.length;
-    stream.bytes += chunk.bytes.length;
-    this.underWay += chunk.bytes.length;
+    stream.bytes += sizeOf(chunk);
+    this.underWay += sizeOf(chunk);
     if (over || this.readyBytes >= mostReady) this.handOver();
     if (over) this.release(stream);
   }
@@ -401,7 +410,7 @@ export class StoredJournal implements ResumableJournal {
       const { chunk, finished } = one.piece;
       const settle = () => {
         this.onTheWay.delete(one);
-        this.underWay -= chunk.bytes.length;
+        this.underWay -= sizeOf(chunk);
         one.forget?.();
       };
       this.follow(
@@ -456,6 +465,12 @@ export class StoredJournal implements ResumableJournal {
     for (const stream of [...this.streams.values()]) this.release(stream);
     this.options.onFailure?.(this.failed);
   }
+}
+
+/** Large bytes are kept beside the chunks, if the store can; those of which something is left out have to be copied. */
+function placeOf(entry: Entry, { opened, records }: Stream): Place | undefined {
+  if (entry.kind !== 'wire' || entry.bytes.length < large || entry.left !== undefined) return undefined;
+  return opened?.attach?.(records.last + 1, entry.bytes);
 }
 
 /** "session:3" of "server/session:3/display:0"; "server" of the root and of links that belong to no session yet. */

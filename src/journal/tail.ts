@@ -26,7 +26,7 @@ const fileName = /^sumac-journal\.tail\.(\d+)-(\d*)-\d+$/;
 export interface Piece {
   readonly name: string;
   readonly birth: Birth;
-  readonly chunk: Pick<Chunk, 'first' | 'last' | 'checksum' | 'bytes'>;
+  readonly chunk: Pick<Chunk, 'first' | 'last' | 'checksum' | 'bytes' | 'far'>;
   readonly finished: boolean;
 }
 
@@ -54,9 +54,9 @@ export class Tail {
    * undefined: it could not be written down.
    */
   keep({ name, birth, chunk, finished }: Piece): (() => void) | undefined {
-    const { first, last, bytes } = chunk;
+    const { first, last, bytes, far } = chunk;
     const words = new TextEncoder().encode(
-      JSON.stringify({ name, birth, first, last, checksum: chunk.checksum, finished }),
+      JSON.stringify({ name, birth, first, last, checksum: chunk.checksum, far, finished }),
     );
     const size = headSize + words.length + bytes.length;
     if (this.at + size > mostBytes || !this.hasRoom(size)) return undefined;
@@ -120,10 +120,10 @@ function* piecesOf(file: Uint8Array): Generator<Piece, void, undefined> {
     if (view.getUint32(at, true) !== magic || bytesAt + size > file.length) return;
     if (checksum(file.subarray(wordsAt, bytesAt + size)) !== view.getUint32(at + 12, true)) return;
     const said = JSON.parse(new TextDecoder().decode(file.subarray(wordsAt, bytesAt)));
-    const { name, birth, first, last, finished } = said;
+    const { name, birth, first, last, far = 0, finished } = said;
     yield {
       ...{ name, birth, finished },
-      chunk: { first, last, checksum: said.checksum, bytes: file.subarray(bytesAt, bytesAt + size) },
+      chunk: { first, last, checksum: said.checksum, bytes: file.subarray(bytesAt, bytesAt + size), far },
     };
     at = bytesAt + size;
   }

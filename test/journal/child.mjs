@@ -56,9 +56,12 @@ async function keepAndDie(store) {
   journal.append({ kind: 'event', at: 0, actor, chart: 'main/server', event: { type: 'xstate.init' } });
   for (let n = 1; n < 50; n++) {
     journal.append({ kind: 'command', at: n, actor, command: { type: 'some.command', n } });
-    if (n % 10 === 9) await journal.kept();
+    if (n % 10 !== 9) continue;
+    const bytes = new Uint8Array(50_000).fill(n);
+    journal.append({ kind: 'wire', at: n, actor, link: 'l', direction: 'in', bytes });
+    await journal.kept();
   }
-  writeSync(1, 'kept 50\n');
+  writeSync(1, 'kept 55\n');
   process.kill(process.pid, 'SIGKILL');
 }
 

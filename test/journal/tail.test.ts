@@ -147,7 +147,7 @@ describe('another program', () => {
       });
       expect(signal).toBe('SIGKILL');
       const kept = Number(/^kept (\d+)$/m.exec(stdout)![1]);
-      expect(kept).toBe(50);
+      expect(kept).toBe(55);
       expect(await records(`run-${time}/session:1`)).toEqual(Array.from({ length: kept }, (_, i) => i + 1));
     }
   });
