@@ -9,7 +9,7 @@ import { decodeGlz, type GlzDecoding } from '../image/glz.ts';
 import type { JpegCodec } from '../image/jpeg.ts';
 import { decodeLz, LzType, readLzHeader } from '../image/lz.ts';
 import { decodeLz4 } from '../image/lz4.ts';
-import type { Pixels } from '../image/pixels.ts';
+import type { DecodeOptions, Pixels } from '../image/pixels.ts';
 import { decodeQuic } from '../image/quic.ts';
 import { decodeZlibGlz } from '../image/zlib-glz.ts';
 import { BitmapFlags, ImageFlags, JpegAlphaFlags } from '../protocol/constants.ts';
@@ -50,6 +50,9 @@ const opaque = (raster: Raster): Raster => {
   return raster;
 };
 
+/** Pixels of a picture that is drawn at once and then forgotten; larger ones have memory of their own. */
+const mostScratch = 1 << 22;
+
 const isSixteen = (format: Format) => format === 'x555' || format === 'r565';
 
 /** Gets the pictures of one display channel. */
@@ -58,6 +61,8 @@ export class PictureDecoder {
   private readonly palettes: PaletteCache;
   /** Whether a picture that is not in the cache may still be put in by somebody else. */
   private readonly mayArrive: () => boolean;
+  /** Where pictures are decoded that nobody keeps. */
+  private scratch: Uint8Array = new Uint8Array(0);
 
   constructor(caches: Caches, palettes: PaletteCache, mayArrive: () => boolean) {
     this.caches = caches;
@@ -66,12 +71,13 @@ export class PictureDecoder {
   }
 
   /**
-   * The picture of an image that is not a surface, for a target of that format (which says what palette entries mean).
-   * Throws ImageError or Undrawable.
+   * The picture of an image that is not a surface, for a target of that format (which says what palette entries mean). `once`:
+   * it is drawn before another one is asked for, and then forgotten. Throws ImageError or Undrawable.
    */
-  get(image: Image, format: Format): Raster | Later {
+  get(image: Image, format: Format, once = false): Raster | Later {
     if (image.type === 'from_cache' || image.type === 'from_cache_lossless') return this.cached(image);
-    const got = this.decode(image, format);
+    const isKept = (image.flags & (ImageFlags.cacheMe | ImageFlags.cacheReplaceMe)) !== 0;
+    const got = this.decode(image, format, once && !isKept);
     return isLater(got) ? followed(got, (raster) => this.keepCached(image, raster)) : this.keepCached(image, got);
   }
 
@@ -123,7 +129,7 @@ export class PictureDecoder {
     return raster;
   }
 
-  private decode(image: Image, format: Format): Raster | Later {
+  private decode(image: Image, format: Format, lend: boolean): Raster | Later {
     switch (image.type) {
       case 'bitmap': {
         const palette = image.format <= BitmapFormat['8BIT'] ? this.colors(image, format) : undefined;
@@ -133,22 +139,24 @@ export class PictureDecoder {
         if (image.format === BitmapFormat['8BIT_A']) return alphaOnly(raster);
         return image.format === BitmapFormat['16BIT'] ? opaque(raster) : raster;
       }
-      case 'lz_plt':
-        return rasterOf(decodeLz(image.data, image, { palette: this.colors(image, format) }));
+      case 'lz_plt': {
+        const palette = this.colors(image, format);
+        return this.once(lend, image, (options) => decodeLz(image.data, image, { ...options, palette }));
+      }
       case 'lz_rgb': {
-        const raster = rasterOf(decodeLz(image.data, image));
+        const raster = this.once(lend, image, (options) => decodeLz(image.data, image, options));
         return readLzHeader(image.data).type === LzType.A8 ? alphaOnly(raster) : raster;
       }
       case 'quic':
-        return rasterOf(decodeQuic(image.data, image));
+        return this.once(lend, image, (options) => decodeQuic(image.data, image, options));
       case 'lz4': {
-        const raster = rasterOf(decodeLz4(image.data, image));
+        const raster = this.once(lend, image, (options) => decodeLz4(image.data, image, options));
         return (image.data[1] ?? 0) < BitmapFormat['32BIT'] ? opaque(raster) : raster;
       }
       case 'glz_rgb':
-        return this.glz(decodeGlz(this.caches.glz, image.data, image));
+        return this.glz(decodeGlz(this.caches.glz, image.data, image, { lend }));
       case 'zlib_glz_rgb':
-        return this.glz(decodeZlibGlz(this.caches.glz, image.data, image.glzDataSize, image));
+        return this.glz(decodeZlibGlz(this.caches.glz, image.data, image.glzDataSize, image, { lend }));
       case 'jpeg':
         return this.jpeg(image, (codec, { data }) => codec.decode(data, image));
       case 'jpeg_alpha': {
@@ -158,6 +166,19 @@ export class PictureDecoder {
       default:
         throw new Undrawable(`a picture of type ${image.type}`);
     }
+  }
+
+  /**
+   * Decodes to memory that was used before, if nobody keeps the picture. That memory is what the decoder took for the largest
+   * picture so far, which it does only after it has looked at the data.
+   */
+  private once(lend: boolean, { width, height }: Image, decode: (options: DecodeOptions) => Pixels): Raster {
+    if (!lend) return rasterOf(decode({}));
+    const bytes = width * height * 4;
+    const target = bytes <= this.scratch.length ? this.scratch.subarray(0, bytes) : undefined;
+    const pixels = decode({ target });
+    if (target === undefined && bytes <= mostScratch * 4) this.scratch = pixels.data;
+    return rasterOf(pixels);
   }
 
   private glz(decoding: GlzDecoding): Raster | Later {

@@ -303,19 +303,21 @@ export class Screen {
     const images = imagesOf(job.body);
     while (job.got.length < images.length) {
       const { image, mask } = images[job.got.length]!;
-      if (!this.accept(job, () => this.get(image, mask, job.surface.raster.format))) return;
+      const once = images.length === 1;
+      if (!this.accept(job, () => this.get(image, mask, job.surface.raster.format, once))) return;
     }
     this.draw(job, images);
   }
 
-  private get(image: Image, mask: boolean, format: Format): Raster | Later {
+  /** `once`: no other picture is needed for the drawing. */
+  private get(image: Image, mask: boolean, format: Format, once: boolean): Raster | Later {
     if (image.type === 'surface') {
       const found = this.surfaces.get(image.surfaceId);
       if (found === undefined) throw new Undrawable('a source surface that is not there');
       if (mask && found.raster.format !== 'a1') throw new Undrawable('a surface of colours where a mask must be');
       return found.raster;
     }
-    return mask ? this.decoder.mask(image) : this.decoder.get(image, format);
+    return mask ? this.decoder.mask(image) : this.decoder.get(image, format, once);
   }
 
   /** Takes what `get` gives. Returns false if that has to be waited for. */

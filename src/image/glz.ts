@@ -59,6 +59,14 @@ export function readGlzHeader(bytes: Uint8Array): GlzHeader {
   };
 }
 
+export interface GlzOptions extends DecodeOptions {
+  /**
+   * What is given may be written over when the window takes in another picture: for whoever draws it at once. That spares new
+   * memory for each picture. Default: false.
+   */
+  readonly lend?: boolean | undefined;
+}
+
 /**
  * Starts decoding a GLZ image. Look at `missing` of what it gives: undefined means that the picture is complete. `size`
  * is what the message's image descriptor declared. Throws `ImageError`.
@@ -67,7 +75,7 @@ export function decodeGlz(
   window: GlzWindow,
   bytes: Uint8Array,
   size: ImageSize,
-  options: DecodeOptions = {},
+  options: GlzOptions = {},
 ): GlzDecoding {
   const decoding = new GlzDecoding(window, bytes, size, options);
   decoding.resume();
@@ -79,7 +87,7 @@ export async function decodeGlzWhenReady(
   window: GlzWindow,
   bytes: Uint8Array,
   size: ImageSize,
-  options: DecodeOptions = {},
+  options: GlzOptions = {},
 ): Promise<Pixels> {
   const decoding = decodeGlz(window, bytes, size, options);
   while (decoding.missing !== undefined) {
@@ -95,13 +103,13 @@ export class GlzDecoding {
   /** The picture that must arrive before `resume` can go on; undefined when this one is complete. */
   missing: number | undefined;
   readonly #window: GlzWindow;
-  readonly #options: DecodeOptions;
+  readonly #options: GlzOptions;
   readonly #cursor: Cursor;
   #alphaPass = false;
   #ownsBytes = false;
   #pixels: Pixels | undefined;
 
-  constructor(window: GlzWindow, bytes: Uint8Array, size: ImageSize, options: DecodeOptions) {
+  constructor(window: GlzWindow, bytes: Uint8Array, size: ImageSize, options: GlzOptions) {
     const header = readGlzHeader(bytes);
     checkSameSize(header.width, header.height, size);
     const wanted = header.width * [2, 3, 4, 4][header.type - LzType.RGB16]!;
@@ -114,7 +122,7 @@ export class GlzDecoding {
     this.header = header;
     this.#window = window;
     this.#options = options;
-    this.#cursor = { bytes, ip: GLZ_HEADER_BYTES, op: 0, out: new Uint32Array(count), ...header };
+    this.#cursor = { bytes, ip: GLZ_HEADER_BYTES, op: 0, out: window.room(count), ...header };
   }
 
   /** The picture. It may share its bytes with the window: never write to them. Throws if `missing` is set. */
@@ -145,7 +153,9 @@ export class GlzDecoding {
         return;
       }
     }
-    this.#window.add(id, cursor.out, id - winHeadDist);
+    const { target, lend } = this.#options;
+    const isShared = target === undefined && lend !== true && this.header.topDown;
+    this.#window.add(id, cursor.out, id - winHeadDist, isShared);
     this.#pixels = this.#present();
   }
 

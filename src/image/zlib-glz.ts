@@ -4,9 +4,9 @@
  */
 import { Unzlib, zlibSync } from 'fflate';
 import { ImageError } from './error.ts';
-import { decodeGlz, GLZ_HEADER_BYTES, type GlzDecoding } from './glz.ts';
+import { decodeGlz, GLZ_HEADER_BYTES, type GlzDecoding, type GlzOptions } from './glz.ts';
 import type { GlzWindow } from './glz-window.ts';
-import { checkSize, type DecodeOptions, type ImageSize } from './pixels.ts';
+import { checkSize, type ImageSize } from './pixels.ts';
 
 /** So much is inflated before the budget is looked at again: 4 KiB can become 4 MiB at most. */
 const SLICE = 4096;
@@ -20,7 +20,7 @@ export function decodeZlibGlz(
   bytes: Uint8Array,
   glzDataSize: number,
   size: ImageSize,
-  options: DecodeOptions = {},
+  options: GlzOptions = {},
 ): GlzDecoding {
   return decodeGlz(window, inflateGlz(bytes, glzDataSize, size), size, options);
 }

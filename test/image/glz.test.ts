@@ -197,7 +197,7 @@ describeBoth('GLZ decoder, hostile input', () => {
           // Into a copy of the window as it is before this picture, so that the damage stays with the picture.
           const copied = new GlzWindow({ pixels: vector.windowPixels! });
           for (let id = 0; id < vector.glzId!; id++) {
-            if (window.has(id)) copied.add(id, window.words(id)!, 0);
+            if (window.has(id)) copied.add(id, window.words(id)!, 0, true);
           }
           const fault = faultOf(() => decodeGlz(copied, bytes, vector));
           if (fault !== 'none') refused++;
@@ -214,4 +214,38 @@ describeBoth('GLZ decoder, hostile input', () => {
     for (let i = 0; i < 50; i++) expect(fault(bomb, { width: 0xffff, height: 1 })).toBe('truncated');
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(1 << 20);
   });
+});
+
+test('memory of a picture is used again only if it was lent', () => {
+  const size = { width: 200, height: 100 };
+  const count = size.width * size.height;
+  /** A picture of one colour that points into none. */
+  const picture = (id: number, color: number) => {
+    const bytes = glz(id, 0, size.width, 0, color, 0, 0, (7 << 5) | 0);
+    const runs: number[] = [];
+    let left = count - 1 - 7;
+    for (; left >= 255; left -= 255) runs.push(255);
+    const whole = new Uint8Array(bytes.length + runs.length + 3);
+    whole.set(bytes);
+    whole.set([...runs, left, 0, 0], bytes.length);
+    new DataView(whole.buffer).setUint32(13, size.height);
+    return whole;
+  };
+  const window = new GlzWindow({ pixels: 1 << 20 });
+  const owned = decodeGlz(window, picture(0, 1), size).pixels;
+  const lent = decodeGlz(window, picture(1, 2), size, { lend: true }).pixels;
+  const target = new Uint8Array(count * 4);
+  expect(decodeGlz(window, picture(2, 3), size, { target }).pixels.data[0]).toBe(3);
+  const again = decodeGlz(window, picture(3, 4), size, { lend: true }).pixels;
+  expect(again.data.buffer).toBe(lent.data.buffer);
+  const later = decodeGlz(window, picture(4, 5), size).pixels;
+  decodeGlz(window, picture(5, 6), size, { lend: true });
+  decodeGlz(window, picture(6, 7), size, { lend: true });
+  expect([owned, later].map(({ data }) => new Set(new Uint32Array(data.buffer)))).toEqual([new Set([1]), new Set([5])]);
+  // What was kept elsewhere is never written over.
+  const { pictures } = window.state();
+  decodeGlz(window, picture(7, 8), size, { lend: true });
+  decodeGlz(window, picture(8, 9), size, { lend: true });
+  decodeGlz(window, picture(9, 10), size, { lend: true });
+  expect(pictures.map(({ id, words }) => [id, new Set(words)])).toEqual([[6, new Set([7])]]);
 });
