@@ -26,7 +26,24 @@ const usualOverdraft = 16 * 1024 * 1024;
 /** Frames of pictures are written into memory that was used before: new memory has the garbage collector run all the time. */
 const pool = new BufferPool(16 * 1024 * 1024);
 const pooled = 64 * 1024;
-const memory = (size: number): Uint8Array => (size < pooled ? new Uint8Array(size) : pool.take(size));
+
+/** Short frames lie side by side in memory that is made once for many of them, and forgotten with the last. */
+const shelfBytes = 16 * 1024;
+const mostShelved = 1024;
+let shelf = new Uint8Array(shelfBytes);
+let shelved = 0;
+
+function memory(size: number): Uint8Array {
+  if (size >= pooled) return pool.take(size);
+  if (size > mostShelved) return new Uint8Array(size);
+  if (shelved + size > shelfBytes) {
+    shelf = new Uint8Array(shelfBytes);
+    shelved = 0;
+  }
+  const at = shelved;
+  shelved += size;
+  return shelf.subarray(at, shelved);
+}
 
 /** Longer frames are not remembered. */
 const mostRemembered = 4 * 1024;

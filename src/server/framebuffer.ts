@@ -117,6 +117,14 @@ export class Framebuffer {
   }
 
   private color({ left, top, right, bottom }: Rect, color: number): void {
+    if (right - left < worthComparing) {
+      // A call for each row would take longer than the row.
+      const { width, words } = this;
+      for (let y = top; y < bottom; y++) {
+        for (let i = y * width + left, end = y * width + right; i < end; i++) words[i] = color;
+      }
+      return;
+    }
     for (let y = top; y < bottom; y++) this.words.fill(color, y * this.width + left, y * this.width + right);
   }
 

@@ -4,9 +4,21 @@
  */
 import { WireError } from '../errors.ts';
 
+/**
+ * Where short bodies are written before they are copied to memory of their own size: new memory for each would cost more than all
+ * the rest. One writer has it at a time; a writer that never comes to its end keeps it, and another is made.
+ */
+let scratch: Uint8Array | undefined;
+const scratchBytes = 1024;
+const none = new Uint8Array(0);
+/** So many are copied faster one by one. */
+const fewBytes = 64;
+
 export class Writer {
   /** The body from its first byte on; `headroom` bytes of the same memory lie before it. */
-  private buffer: Uint8Array;
+  private buffer: Uint8Array = none;
+  /** It is the scratch memory. */
+  private borrowed = false;
   private deferred: { at: number; write: (w: Writer) => void }[] = [];
   private readonly capacity: number;
   private readonly headroom: number;
@@ -30,19 +42,33 @@ export class Writer {
     this.capacity = capacity;
     this.headroom = headroom;
     this.memory = memory;
-    this.buffer = this.room(capacity);
   }
 
   /** Makes room for `size` bytes and returns where they start. */
   reserve(size: number): number {
     const at = this.pos;
-    if (at + size > this.buffer.length) {
-      const wider = this.room(Math.max(this.buffer.length * 2, at + size));
-      wider.set(this.buffer.subarray(0, at));
-      this.buffer = wider;
-    }
+    if (at + size > this.buffer.length) this.grow(at + size);
     this.pos = at + size;
     return at;
+  }
+
+  private grow(size: number): void {
+    if (this.buffer === none && size <= scratchBytes) {
+      this.buffer = scratch ?? new Uint8Array(scratchBytes);
+      scratch = undefined;
+      this.borrowed = true;
+      return;
+    }
+    const wider = this.room(Math.max(this.buffer.length * 2, this.capacity, size));
+    wider.set(this.buffer.subarray(0, this.pos));
+    this.giveBack();
+    this.buffer = wider;
+  }
+
+  private giveBack(): void {
+    if (this.borrowed) scratch = this.buffer;
+    this.borrowed = false;
+    this.buffer = none;
   }
 
   u8(value: number): void {
@@ -117,12 +143,14 @@ export class Writer {
     }
     this.pos = 0;
     // What is small is copied, and keeps no more memory than it needs; what is large stays where it is.
-    if (pos < buffer.length >> 1) {
+    if (this.borrowed || buffer === none || pos < buffer.length >> 1) {
       const body = this.room(pos);
-      body.set(buffer.subarray(0, pos));
+      if (pos <= fewBytes) for (let i = 0; i < pos; i++) body[i] = buffer[i]!;
+      else body.set(buffer.subarray(0, pos));
+      this.giveBack();
       return body;
     }
-    this.buffer = this.room(this.capacity);
+    this.buffer = none;
     return buffer.subarray(0, pos);
   }
 
