@@ -118,8 +118,16 @@ export class GlzWindow {
     return at < 0 ? new Uint32Array(count) : this.#spare.splice(at, 1)[0]!;
   }
 
-  /** For the decoder: refuses a picture that came twice or that everybody has stopped waiting for. */
-  admit(id: number): void {
+  /**
+   * For the decoder: refuses a picture that came twice or that everybody has stopped waiting for. If all before it are here, those
+   * before its head are let go, so that it can have their room.
+   */
+  admit(id: number, head: number): void {
+    this.#check(id);
+    if (id === this.#gap) this.#release(head);
+  }
+
+  #check(id: number): void {
     if (this.#held.has(id)) throw new ImageError('data', `picture ${id} came twice`);
     if (id < this.#oldest) throw gone(id);
   }
@@ -129,7 +137,7 @@ export class GlzWindow {
    * else keeps its pixels too, so that nothing may be written over them later.
    */
   add(id: number, words: Uint32Array, head: number, isShared: boolean): void {
-    this.admit(id);
+    this.#check(id);
     this.#held.set(id, { words, head, isShared });
     this.#pixels += words.length;
     while (this.#held.has(this.#gap)) this.#gap++;

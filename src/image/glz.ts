@@ -118,7 +118,7 @@ export class GlzDecoding {
     if (count > (bytes.length - GLZ_HEADER_BYTES) * 255) {
       throw new ImageError('truncated', `${bytes.length} bytes cannot hold ${count} pixels`, bytes.length);
     }
-    window.admit(header.id);
+    window.admit(header.id, header.id - header.winHeadDist);
     this.header = header;
     this.#window = window;
     this.#options = options;

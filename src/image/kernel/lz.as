@@ -179,8 +179,30 @@ export function glzColors(pause: usize, limit: usize): i32 {
   let o = op;
   const end = inputEnd;
   const first = oldest;
+  const easyIn = end - 112;
+  const easyOut = pause - 128;
   if (leftLength > 0) o = finish(o, pause);
   while (o < pause) {
+    // Where there is room for all that a short token can need, its parts need no further look.
+    if (i < easyIn && o < easyOut) {
+      const short = <u32>load<u8>(i);
+      if (short < 32) {
+        copyLiterals(o, i + 1, o + (short << 2) + 4);
+        o += (short << 2) + 4;
+        i += short * 3 + 4;
+        continue;
+      }
+      const code = <u32>load<u8>(i, 2);
+      const long = 0 - ((short >> 4) & 1);
+      const back = ((short & 15) | (<u32>load<u8>(i, 1) << 4) | (((code & 31) << 12) & long)) + 1;
+      // Neither another picture nor more bytes of distance.
+      const isPlain = ((code & 0xc0) | (code & 63 & ~long) | (code & 32 & long)) == 0;
+      if (short < 0xe0 && isPlain && o - first >= back << 2) {
+        o = copyBack(o, back, short >> 5);
+        i += 3;
+        continue;
+      }
+    }
     const start = i;
     if (i >= end) return TRUNCATED;
     const control = <u32>load<u8>(i++);
