@@ -47,6 +47,13 @@ function part(picture: { data: Uint8Array }, { left, top, right, bottom }: Retur
   return rows;
 }
 
+/** With anything for fourth bytes; half of the pictures are handed over, and their memory is used again when it comes back. */
+function draw(display: Server['display'], place: ReturnType<typeof rect>, pixels: Uint8Array, random: () => number) {
+  for (let i = 3; i < pixels.length; i += 4) pixels[i] = i * 31;
+  if (random() % 2 === 0) display.draw(place, pixels);
+  else display.draw(place, pixels, { release: () => pixels.fill(0xdb) });
+}
+
 /** An application at work: windows, photographs, typing, scrolling, the same icons again and again. */
 function work({ display }: Server, random: () => number): void {
   const some = (most: number) => random() % most;
@@ -60,7 +67,7 @@ function work({ display }: Server, random: () => number): void {
       display.copy(place, { x: some(width - 20), y: some(height - 20) });
       break;
     case 2:
-      display.draw(place, part(photo, place));
+      draw(display, place, part(photo, place), random);
       break;
     case 3: {
       const icon = rect(some(3) * 50, 0, 0, 40);
@@ -76,7 +83,7 @@ function work({ display }: Server, random: () => number): void {
       break;
     }
     default:
-      display.draw(place, part(desktop, place));
+      draw(display, place, part(desktop, place), random);
   }
 }
 
