@@ -6,10 +6,10 @@
 import type { Clock } from '../engine/clock.ts';
 
 /** What may be done until there is a rest, see `price`. */
-const mostUnits = 16;
+const mostUnits = 8;
 /** Milliseconds until there is a rest, and those that it takes. */
-const mostTime = 2;
-const others = 2;
+const mostTime = 1;
+const others = 3;
 
 /** What the steps of a link cost, in units of about 0.1 ms; a main link begins a session, with all its charts. */
 export const price = { accept: 1, message: 1, ticket: 4, session: 8, end: 1 } as const;
