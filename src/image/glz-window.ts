@@ -4,20 +4,17 @@
  * INVARIANT: pictures inside are never changed, and their number and pixels stay bounded whatever the peer writes.
  */
 import { ImageError } from './error.ts';
+import { GlzMemory } from './glz-memory.ts';
+import { kernel } from './kernel.ts';
 
 /** Bounds the memory that pictures take beside their pixels. */
 const MAX_IMAGES = 1 << 18;
-/** Room of pictures that were let go, kept for others: so many at most, and none of fewer pixels. */
-const MOST_SPARE = 2;
-const LEAST_SPARE = 1 << 14;
 
 interface Held {
   /** In the order in which they were encoded: for a picture sent from the bottom, the bottom row is first. */
   readonly words: Uint32Array;
   /** The oldest picture that may still be pointed to when this one is decoded. */
   readonly head: number;
-  /** Somebody else has its pixels too: they are not written over when it is let go. */
-  isShared: boolean;
 }
 
 export interface GlzWindowState {
@@ -35,7 +32,8 @@ export class GlzWindow {
   readonly #limit: number;
   readonly #held = new Map<number, Held>();
   readonly #waiting = new Map<number, { resolve: () => void; reject: (error: ImageError) => void }[]>();
-  #spare: Uint32Array[] = [];
+  /** Where pictures lie that nobody else keeps; null where that cannot be. */
+  #memory: GlzMemory | undefined | null;
   #pixels = 0;
   /** All pictures below were let go. */
   #oldest = 0;
@@ -58,8 +56,9 @@ export class GlzWindow {
 
   /** All that is in it, to be kept and put into another one; not to be changed. */
   state(): GlzWindowState {
-    for (const held of this.#held.values()) held.isShared = true;
-    const pictures = [...this.#held].map(([id, { words, head }]) => ({ id, words, head }));
+    const pictures = [...this.#held].map(([id, { words, head }]) => {
+      return { id, words: this.#memory?.has(words) === true ? words.slice() : words, head };
+    });
     return { pictures, oldest: this.#oldest, gap: this.#gap };
   }
 
@@ -67,7 +66,7 @@ export class GlzWindow {
   restore({ pictures, oldest, gap }: GlzWindowState): void {
     this.clear();
     for (const { id, words, head } of pictures) {
-      this.#held.set(id, { words, head, isShared: true });
+      this.#held.set(id, { words, head });
       this.#pixels += words.length;
     }
     this.#oldest = oldest;
@@ -96,7 +95,8 @@ export class GlzWindow {
   /** Forgets all pictures, as a hand-over demands; whoever waits gets `ImageError` "window". Numbers restart at 0. */
   clear(): void {
     this.#held.clear();
-    this.#spare = [];
+    // Decodings that wait may still write to it.
+    this.#memory = undefined;
     this.#pixels = 0;
     this.#oldest = 0;
     this.#gap = 0;
@@ -112,10 +112,21 @@ export class GlzWindow {
     return held?.words;
   }
 
-  /** For the decoder: room for a picture, with anything in it. */
-  room(count: number): Uint32Array {
-    const at = this.#spare.findIndex(({ length }) => length === count);
-    return at < 0 ? new Uint32Array(count) : this.#spare.splice(at, 1)[0]!;
+  /** For the decoder: room for a picture, with anything in it. `isShared`: somebody else keeps it too, longer than this window. */
+  room(count: number, isShared: boolean): Uint32Array {
+    if (isShared || kernel() === undefined) return new Uint32Array(count);
+    if (this.#memory === undefined) this.#memory = GlzMemory.of(this.#limit / 2) ?? null;
+    return this.#memory?.take(count) ?? new Uint32Array(count);
+  }
+
+  /** For the decoder: the memory that such a room lies in, if it is one in which pictures can be decoded. */
+  memoryOf(words: Uint32Array): GlzMemory | undefined {
+    return this.#memory?.has(words) === true ? this.#memory : undefined;
+  }
+
+  /** For the decoder: a picture will never be complete. */
+  giveUp(words: Uint32Array): void {
+    this.#memory?.give(words);
   }
 
   /**
@@ -132,13 +143,11 @@ export class GlzWindow {
     if (id < this.#oldest) throw gone(id);
   }
 
-  /**
-   * For the decoder: puts a complete picture in and lets go those that no picture can point to any more. `isShared`: somebody
-   * else keeps its pixels too, so that nothing may be written over them later.
-   */
-  add(id: number, words: Uint32Array, head: number, isShared: boolean): void {
+  /** For the decoder: puts a complete picture in and lets go those that no picture can point to any more. */
+  add(id: number, words: Uint32Array, head: number): void {
     this.#check(id);
-    this.#held.set(id, { words, head, isShared });
+    this.#held.set(id, { words, head });
+    if (this.#memory?.has(words) === true) this.#memory.know(id, words);
     this.#pixels += words.length;
     while (this.#held.has(this.#gap)) this.#gap++;
     // A picture that is still under way may point as far back as its head, and heads only move forward: so the head of
@@ -167,9 +176,9 @@ export class GlzWindow {
     if (held === undefined) return;
     this.#held.delete(id);
     this.#pixels -= held.words.length;
-    if (held.isShared || held.words.length < LEAST_SPARE) return;
-    this.#spare.push(held.words);
-    if (this.#spare.length > MOST_SPARE) this.#spare.shift();
+    if (this.#memory?.has(held.words) !== true) return;
+    this.#memory.forget(id);
+    this.#memory.give(held.words);
   }
 
   /** Only a peer that breaks its own window size comes here: then half of it goes, the lowest numbers first. */

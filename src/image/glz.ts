@@ -7,7 +7,7 @@ import { ImageError } from './error.ts';
 import { BLOCK, type Cursor, fail, glzAlpha, glzRgb16, glzRgb32 } from './glz-loops.ts';
 import type { GlzWindow } from './glz-window.ts';
 import { KERNEL_MAX_HELD, KERNEL_MAX_INPUT, kernel } from './kernel.ts';
-import { glzColors } from './kernel-decode.ts';
+import { type Elsewhere, glzColors } from './kernel-decode.ts';
 import { LZ_MAGIC, LZ_VERSION, LzType } from './lz.ts';
 import {
   checkSameSize,
@@ -108,6 +108,7 @@ export class GlzDecoding {
   #alphaPass = false;
   #ownsBytes = false;
   #pixels: Pixels | undefined;
+  #fault: unknown;
 
   constructor(window: GlzWindow, bytes: Uint8Array, size: ImageSize, options: GlzOptions) {
     const header = readGlzHeader(bytes);
@@ -119,10 +120,11 @@ export class GlzDecoding {
       throw new ImageError('truncated', `${bytes.length} bytes cannot hold ${count} pixels`, bytes.length);
     }
     window.admit(header.id, header.id - header.winHeadDist);
+    const isShared = options.target === undefined && options.lend !== true && header.topDown;
     this.header = header;
     this.#window = window;
     this.#options = options;
-    this.#cursor = { bytes, ip: GLZ_HEADER_BYTES, op: 0, out: window.room(count), ...header };
+    this.#cursor = { bytes, ip: GLZ_HEADER_BYTES, op: 0, out: window.room(count, isShared), ...header };
   }
 
   /** The picture. It may share its bytes with the window: never write to them. Throws if `missing` is set. */
@@ -134,6 +136,18 @@ export class GlzDecoding {
   /** Goes on after `missing` has arrived; it may then name another picture. Throws `ImageError`. */
   resume(): void {
     if (this.#pixels !== undefined) return;
+    if (this.#fault !== undefined) throw this.#fault;
+    try {
+      this.#go();
+    } catch (error) {
+      // Its room may be another's from now on.
+      this.#fault = error;
+      this.#window.giveUp(this.#cursor.out);
+      throw error;
+    }
+  }
+
+  #go(): void {
     const cursor = this.#cursor;
     const { type, id, winHeadDist } = this.header;
     this.missing = undefined;
@@ -153,9 +167,7 @@ export class GlzDecoding {
         return;
       }
     }
-    const { target, lend } = this.#options;
-    const isShared = target === undefined && lend !== true && this.header.topDown;
-    this.#window.add(id, cursor.out, id - winHeadDist, isShared);
+    this.#window.add(id, cursor.out, id - winHeadDist);
     this.#pixels = this.#present();
   }
 
@@ -187,13 +199,16 @@ function trueColors(cursor: Cursor, window: GlzWindow): number {
   const fast = bytes.length <= KERNEL_MAX_INPUT && out.length <= KERNEL_MAX_HELD ? kernel() : undefined;
   if (fast === undefined || cursor.op > 0) return glzRgb32(cursor, window);
   let short = 0;
-  const { ip, op } = glzColors(fast, bytes, cursor.ip, out, (match) => {
+  const elsewhere: Elsewhere = (match) => {
     if (match.dist > winHeadDist) fail('reference', match.end);
     if (match.length < BLOCK && ++short > PATIENCE) return undefined;
     const words = window.words(id - match.dist);
     if (words !== undefined && match.offset + match.length > words.length) fail('reference', match.end);
     return words;
-  });
+  };
+  const { ip, op } =
+    window.memoryOf(out)?.colors(bytes, cursor.ip, out, cursor, elsewhere) ??
+    glzColors(fast, bytes, cursor.ip, out, elsewhere);
   cursor.ip = ip;
   cursor.op = op;
   // The plain loop goes on, and says what is missing if that is why the kernel stopped.

@@ -3,7 +3,7 @@
  * cache. INVARIANT: what the kernel reads and writes lies inside the rooms laid out here, whatever the input says.
  */
 import { ImageError } from './error.ts';
-import { align, familyAt, GAP, type Kernel, ROOMS_AT, STATE_AT, TABLES_AT } from './kernel.ts';
+import { align, familyAt, GAP, type Kernel, type KernelExports, ROOMS_AT, STATE_AT, TABLES_AT } from './kernel.ts';
 import type { QuicType } from './quic-model.ts';
 
 /** Pixels and bytes come out in portions of this many bytes, which stay in the processor's cache. */
@@ -37,6 +37,9 @@ export interface ElsewhereMatch {
   /** The pixel of the picture at which its pixels go. */
   readonly at: number;
 }
+
+/** Gives the picture that a match points into; undefined stops the decoding there. It may throw. */
+export type Elsewhere = (match: ElsewhereMatch) => Uint32Array | undefined;
 
 /** Decodes the LZ colours of `src` from `start` on to all of `out`; gives where the input ended. Throws `ImageError`. */
 export function lzColors(kernel: Kernel, src: Uint8Array, start: number, out: Uint32Array): number {
@@ -78,7 +81,7 @@ export function glzColors(
   src: Uint8Array,
   start: number,
   out: Uint32Array,
-  elsewhere: (match: ElsewhereMatch) => Uint32Array | undefined,
+  elsewhere: Elsewhere,
 ): { readonly ip: number; readonly op: number } {
   const { exports } = kernel;
   const input = ROOMS_AT;
@@ -86,6 +89,7 @@ export function glzColors(
   const bytes = kernel.room(window + out.length * 4 + GAP);
   const words = new Uint32Array(bytes.buffer, window, out.length);
   bytes.set(src, input);
+  exports.glzKnown(0, 0, 0, 0);
   exports.lzStart(input + start, input + src.length, window);
   const limit = window + out.length * 4;
   for (let at = window; at < limit; ) {
@@ -95,14 +99,7 @@ export function glzColors(
     let ip = exports.lzIn();
     let stopped = false;
     if (code === 4) {
-      const match: ElsewhereMatch = {
-        start: exports.glzMatchStart() - input,
-        end: ip - input,
-        dist: exports.glzMatchDist(),
-        offset: exports.glzMatchOffset(),
-        length: exports.glzMatchLength(),
-        at: (end - window) / 4,
-      };
+      const match = matchOf(exports, input, window);
       const from = elsewhere(match);
       if (from === undefined) {
         stopped = true;
@@ -121,6 +118,37 @@ export function glzColors(
   }
   return { ip: exports.lzIn() - input, op: out.length };
 }
+
+/** As `glzColors`, where input and `out` lie in the kernel's memory already. */
+export function glzInPlace(
+  exports: KernelExports,
+  { input, start, length }: { readonly input: number; readonly start: number; readonly length: number },
+  out: Uint32Array,
+  elsewhere: Elsewhere,
+): { readonly ip: number; readonly op: number } {
+  const limit = out.byteOffset + out.byteLength;
+  exports.lzStart(input + start, input + length, out.byteOffset);
+  for (;;) {
+    const code = exports.glzColors(limit, limit);
+    if (code === 0) return { ip: exports.lzIn() - input, op: out.length };
+    if (code !== 4) fail(code, exports.lzIn() - input);
+    const match = matchOf(exports, input, out.byteOffset);
+    const from = elsewhere(match);
+    if (from === undefined) return { ip: match.start, op: match.at };
+    copyWords(out, match.at, from, match.offset, match.length);
+    exports.lzSkip(match.length);
+  }
+}
+
+/** The match that the kernel stopped at. */
+const matchOf = (exports: KernelExports, input: number, out: number): ElsewhereMatch => ({
+  start: exports.glzMatchStart() - input,
+  end: exports.lzIn() - input,
+  dist: exports.glzMatchDist(),
+  offset: exports.glzMatchOffset(),
+  length: exports.glzMatchLength(),
+  at: (exports.lzOut() - out) / 4,
+});
 
 /** Decodes the chained LZ4 blocks of `src` from `start` on to all of `out`. Throws `ImageError`. */
 export function lz4Blocks(kernel: Kernel, src: Uint8Array, start: number, out: Uint8Array): void {

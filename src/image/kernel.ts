@@ -15,6 +15,7 @@ export interface KernelExports {
   lzOut(): number;
   lzIn(): number;
   glzColors(pause: number, limit: number): number;
+  glzKnown(table: number, id: number, idHigh: number, mostDist: number): void;
   glzMatchStart(): number;
   glzMatchDist(): number;
   glzMatchOffset(): number;

@@ -122,7 +122,7 @@ describe('the kernel', () => {
     }
   });
 
-  test('holds no more GLZ pictures than the window has room for', () => {
+  test.each([false, true])('holds no more GLZ pictures than the window has room for, lent: %s', (lend) => {
     const window = new GlzWindow({ pixels: 100_000 });
     const dictionary = new GlzDictionary({ pixels: 100_000, trueColor: true });
     const random = numbers(77);
@@ -131,7 +131,7 @@ describe('the kernel', () => {
       const [width, height] = [1 + random(300), 1 + random(300)];
       const [x, y] = [random(400 - width), random(400 - height)];
       const source = { width, height, data: wide.data.subarray((y * 400 + x) * 4), stride: 1600 };
-      const { pixels } = decodeGlz(window, dictionary.encode(source, LzType.RGB32), { width, height });
+      const { pixels } = decodeGlz(window, dictionary.encode(source, LzType.RGB32), { width, height }, { lend });
       const wanted = new Uint8Array(width * height * 4);
       for (let row = 0; row < height; row++) {
         wanted.set(source.data.subarray(row * 1600, row * 1600 + width * 4), row * width * 4);

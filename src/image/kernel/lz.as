@@ -22,6 +22,19 @@ let matchDist: u32 = 0;
 let matchOffset: u32 = 0;
 let matchLength: u32 = 0;
 
+/** Pictures that GLZ matches may point into, by the lower bits of their numbers: number u64, begin u32, end u32. 0: none. */
+let known: usize = 0;
+let picture: u64 = 0;
+let mostDist: u32 = 0;
+const KNOWN_MASK: u32 = 0xfff;
+
+/** Says where the pictures are that the next one, number `id`, may point into, and how far back. */
+export function glzKnown(table: usize, id: u32, idHigh: u32, most: u32): void {
+  known = table;
+  picture = (<u64>idHigh << 32) | id;
+  mostDist = most;
+}
+
 /** Begins a picture: input [from, to), pixels at `out`. */
 export function lzStart(from: usize, to: usize, out: usize): void {
   ip = from;
@@ -99,6 +112,16 @@ function copyBack(out: usize, distance: u32, length: u32): usize {
   return stop;
 }
 
+/** Copies pixels of another picture. */
+@inline
+function copyFrom(out: usize, from: usize, stop: usize): void {
+  do {
+    v128.store(out, v128.load(from));
+    out += 16;
+    from += 16;
+  } while (out < stop);
+}
+
 /** Spreads literals of three bytes over words; gives where they end. */
 @inline
 function copyLiterals(out: usize, from: usize, stop: usize): void {
@@ -171,7 +194,7 @@ export function lzColors(pause: usize, limit: usize): i32 {
 }
 
 /**
- * As `lzColors`, for GLZ: gives ELSEWHERE for a match that points into another picture. The host copies those pixels and
+ * As `lzColors`, for GLZ: gives ELSEWHERE for a match that points into another picture that is not known. The host copies those pixels and
  * calls again, or begins the match anew from `glzMatchStart`.
  */
 export function glzColors(pause: usize, limit: usize): i32 {
@@ -247,6 +270,16 @@ export function glzColors(pause: usize, limit: usize): i32 {
     }
     if (length > <u32>((limit - o) >> 2)) return OVERRUN;
     if (dist != 0) {
+      if (known != 0 && dist <= mostDist) {
+        const entry = known + ((<u32>(picture - dist) & KNOWN_MASK) << 4);
+        const from = <usize>load<u32>(entry, 8) + (<usize>offset << 2);
+        const stop = o + (length << 2);
+        if (load<u64>(entry) == picture - dist && from + (length << 2) <= <usize>load<u32>(entry, 12)) {
+          copyFrom(o, from, stop);
+          o = stop;
+          continue;
+        }
+      }
       ip = i;
       op = o;
       matchStart = start;
