@@ -123,6 +123,12 @@ export class ServerDisplay implements Part {
     return false;
   }
 
+  /** Gives back what was handed over and is not on its way to a client. What was drawn is shown no more. */
+  close(): void {
+    this.fanOut.clear();
+    this.screen.close();
+  }
+
   /** A new primary surface, black. */
   resize(width: number, height: number): void {
     this.screen.close();

@@ -347,6 +347,7 @@ export class Server implements Console, Spice {
     this.system.stop();
     for (const pipe of this.accepted.values()) pipe.close();
     this.accepted.clear();
+    this.display.close();
     await this.listening?.close();
     this.all.complete();
   }

@@ -310,4 +310,18 @@ describe('over a network', () => {
     client.close();
     await expect.poll(() => out).toBe(0);
   });
+
+  it('nothing is kept by a server that is closed', async () => {
+    const { open } = await stage();
+    await open();
+    let out = 0;
+    for (let i = 0; i < 4; i++) {
+      out++;
+      const area = rect(0, i * 60, 320, i * 60 + 60);
+      server.display.draw(area, piece(photo, area, i), { release: () => out-- });
+    }
+    expect(out).toBe(4);
+    await server.close();
+    await expect.poll(() => out).toBe(0);
+  });
 });
