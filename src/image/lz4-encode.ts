@@ -10,9 +10,9 @@ import { LZ4_HEADER_BYTES } from './lz4.ts';
 import { checkSource, type EncodeOptions, type PixelSource, pack555, sourceWords } from './pixels.ts';
 
 const HASH_BITS = 13;
-/** LZ4's own rules: a block ends with five literals or more. Those of the last bytes in which no match begins are ours. */
+/** LZ4's own rules: a block ends with five literals or more, and no match begins within its last twelve bytes. */
 const LAST_LITERALS = 5;
-const MATCH_MARGIN = 48;
+const MATCH_MARGIN = 16;
 
 /** Where a hash was seen last: the number of the pixel, modulo 2^16. */
 const table = new Uint16Array(1 << HASH_BITS);

@@ -1,14 +1,16 @@
 /**
  * Decoder of QUIC images: each colour of a pixel is predicted from the pixels to the left and above, and the difference
  * is written with an adaptive Golomb-Rice code; runs of equal pixels are counted. The rows are decoded by the WebAssembly
- * kernel or, where there is none, by quic-rows.ts. INVARIANT: no pixel outside the declared picture is touched.
+ * kernel or, where there is none, by quic-rows.ts and quic-plane.ts. INVARIANT: no pixel outside the declared picture is touched.
  */
 import { ImageError } from './error.ts';
 import { KERNEL_MAX_INPUT, kernel } from './kernel.ts';
 import { quicRows } from './kernel-decode.ts';
 import { checkSameSize, type DecodeOptions, type ImageSize, type Pixels, targetWords, toPixels } from './pixels.ts';
+import { BitReader } from './quic-bits.ts';
 import { Model, QUIC_HEADER_BYTES, QUIC_MAGIC, QuicType, quicParams } from './quic-model.ts';
-import { BitReader, PlaneRows, RgbRows } from './quic-rows.ts';
+import { PlaneRows } from './quic-plane.ts';
+import { RgbRows } from './quic-rows.ts';
 
 export interface QuicHeader {
   /** One of `QuicType`. */

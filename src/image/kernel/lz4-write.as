@@ -4,8 +4,8 @@
 
 const HASH_BITS = 13;
 const FARTHEST: u32 = 0xffff >> 2;
-/** No match begins within so many bytes of the end, or ends within so few: then pixels need no further look. */
-const MATCH_MARGIN = 48;
+/** No match begins within so many bytes of the end, or ends within so few. */
+const MATCH_MARGIN = 16;
 const LAST_PIXELS = 8;
 
 @inline
@@ -88,8 +88,8 @@ export function lz4Write(from: usize, end: usize, places: usize, to: usize): usi
         }
         stop += 16;
       } while (stop < matchEnd);
-      stop = min(stop, matchEnd);
     }
+    stop = min(stop, matchEnd);
     if (misses == 0) {
       const more = <i32>(stop - at) - 19;
       store<u32>(out, (15 + (more & (more >> 31))) | (<u32>distance << 8) | (more << 24));
