@@ -2,6 +2,7 @@
  * What the application draws, told to every client: a framebuffer, and for each client what of it is not sent yet. A client
  * that is behind gets the present picture of what has changed when it has caught up, never a queue of old ones.
  */
+import { type Observable, Subject } from 'rxjs';
 import type { ChannelHost } from '../engine/channel-host.ts';
 import { afterOthers, type Clock } from '../engine/clock.ts';
 import { UsageError } from '../errors.ts';
@@ -52,6 +53,10 @@ export class ServerDisplay implements Part {
   /** Clients whose link was slow at another server. */
   private readonly slow = new WeakSet<ChannelHost>();
   private readonly viewers = new Map<ChannelHost, Viewer>();
+  private readonly caught = new Subject<void>();
+  /** Somebody was told that a client is behind, and not yet that it is over. */
+  private wasBehind = false;
+  private looking = false;
   private readonly bySession = new Map<string, Viewer>();
   private readonly fanOut: FanOut;
   /** What each client said that it can keep. */
@@ -70,7 +75,11 @@ export class ServerDisplay implements Part {
     { clock, jpeg, loadJpeg, mmTime }: DisplayTools,
   ) {
     this.screen = new Framebuffer(width, height);
-    this.fanOut = new FanOut(() => clock.now(), afterOthers);
+    this.fanOut = new FanOut(
+      () => clock.now(),
+      afterOthers,
+      () => this.progressed(),
+    );
     this.mmTime = mmTime ?? (() => clock.now());
     const streaming = jpeg === undefined ? 'off' : (options.streamingVideo ?? 'off');
     this.motion = new Motion(streaming, clock, (video) => this.rested([video]));
@@ -97,7 +106,16 @@ export class ServerDisplay implements Part {
     };
     const nextId = () => ++this.lastImageId;
     const isOnly = () => this.viewers.size === 1;
-    this.tools = { options, shared: new SharedEncodings(), jpeg, wantJpeg, soon, isOnly, nextId };
+    this.tools = {
+      options,
+      shared: new SharedEncodings(),
+      jpeg,
+      wantJpeg,
+      soon,
+      isOnly,
+      nextId,
+      progressed: () => this.progressed(),
+    };
   }
 
   get width(): number {
@@ -118,9 +136,14 @@ export class ServerDisplay implements Part {
    * it is sent was drawn for nobody.
    */
   get isBehind(): boolean {
-    if (this.fanOut.isBehind) return true;
-    for (const viewer of this.viewers.values()) if (viewer.isBehind) return true;
-    return false;
+    const isBehind = this.looksBehind();
+    if (isBehind) this.wasBehind = true;
+    return isBehind;
+  }
+
+  /** Tells that `isBehind` is over, after it was asked for and true. */
+  get caughtUp(): Observable<void> {
+    return this.caught;
   }
 
   /** Gives back what was handed over and is not on its way to a client. What was drawn is shown no more. */
@@ -228,13 +251,16 @@ export class ServerDisplay implements Part {
         if (state.afresh) return;
         const known = { hasSurface: !this.bare.has(host), isSlow: this.slow.has(host) };
         viewerOf().goOn(this.caches.get(host), this.preferred.get(host), known);
-      } else if (state.type === 'writable') this.viewers.get(host)?.flush();
-      else if (state.type === 'ended') {
+      } else if (state.type === 'writable') {
+        this.viewers.get(host)?.flush();
+        this.progressed();
+      } else if (state.type === 'ended') {
         const viewer = this.viewers.get(host);
         if (viewer === undefined) return;
         viewer.close();
         this.viewers.delete(host);
         this.fanOut.remove(viewer);
+        this.progressed();
         if (this.bySession.get(sessionOf(host)) === viewer) this.bySession.delete(sessionOf(host));
       }
     });
@@ -294,6 +320,24 @@ export class ServerDisplay implements Part {
       );
     const time = this.mmTime();
     this.fanOut.tell({ areas: changed, video, tell: (viewer) => viewer.moving(video, changed, time, encode) });
+  }
+
+  private looksBehind(): boolean {
+    if (this.fanOut.isBehind) return true;
+    for (const viewer of this.viewers.values()) if (viewer.isBehind) return true;
+    return false;
+  }
+
+  /** Some client has been sent something. Who hears of it draws, and must not do so in the middle of that. */
+  private progressed(): void {
+    if (!this.wasBehind || this.looking) return;
+    this.looking = true;
+    queueMicrotask(() => {
+      this.looking = false;
+      if (!this.wasBehind || this.looksBehind()) return;
+      this.wasBehind = false;
+      this.caught.next();
+    });
   }
 
   private changed(area: Rect): void {

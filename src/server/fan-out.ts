@@ -33,11 +33,16 @@ export class FanOut {
   private scheduled = false;
   private readonly now: () => number;
   private readonly afterOthers: (run: () => void) => void;
+  private readonly onTold: () => void;
 
-  /** `now` in milliseconds; `afterOthers` runs something when all that has come over the network by now was handled. */
-  constructor(now: () => number, afterOthers: (run: () => void) => void) {
+  /**
+   * `now` in milliseconds; `afterOthers` runs something when all that has come over the network by now was handled; `onTold` is
+   * called when all those who were late have been told.
+   */
+  constructor(now: () => number, afterOthers: (run: () => void) => void, onTold: () => void = () => {}) {
     this.now = now;
     this.afterOthers = afterOthers;
+    this.onTold = onTold;
   }
 
   /** Somebody has not been told yet. */
@@ -128,7 +133,11 @@ export class FanOut {
       this.bring(viewer);
       if (++told >= perTurn || this.now() - began >= msPerTurn) break;
     }
-    if (this.waiting.size > 0) this.schedule();
-    else this.untold = [];
+    if (this.waiting.size > 0) {
+      this.schedule();
+      return;
+    }
+    this.untold = [];
+    this.onTold();
   }
 }

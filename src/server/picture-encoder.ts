@@ -121,6 +121,8 @@ export interface Tools {
   readonly soon: (run: () => void, ms?: number) => () => void;
   /** There is one client only: what is encoded for it is encoded for nobody else. */
   readonly isOnly: () => boolean;
+  /** A client has been sent all that it had missed. */
+  readonly progressed: () => void;
   /** Numbers pictures; no two of a session have one. */
   readonly nextId: () => bigint;
 }

@@ -238,6 +238,7 @@ export class Viewer {
         this.turn = this.tools.soon(() => {
           this.turn = undefined;
           this.flush();
+          if (!this.isBehind) this.tools.progressed();
         });
         return;
       }

@@ -195,8 +195,8 @@ async function serve(subject: Subject, imageCompression: Coding, how: How): Prom
         display.fill(area, (color + turn) & 0xffffff);
       }
       isAtIt = left > 0;
-      if (isAtIt) setTimeout(go, 1);
     };
+    display.caughtUp.subscribe(go);
     process.on('message', (more: number) => {
       left += more;
       if (!isAtIt) go();

@@ -152,3 +152,34 @@ it('a film is shown to all, and exact when it rests', async () => {
     expect(await watcher.differs(display)).toBe(0);
   }
 });
+
+it('who draws is told when all have been told, or the one who was behind has caught up', async () => {
+  const { display, watchers } = await crowd(40);
+  let told = 0;
+  display.caughtUp.subscribe(() => told++);
+  display.fill(all, 1);
+  await settled(display);
+  told = 0;
+  display.fill(all, 2);
+  for (let i = 0; i < 20; i++) await look();
+  // Nobody has asked.
+  expect(told).toBe(0);
+  display.fill(all, 3);
+  expect(display.isBehind).toBe(true);
+  await expect.poll(() => told).toBe(1);
+  const [slow] = watchers;
+  slow!.makeRoom(0);
+  display.fill(all, 4);
+  for (let i = 0; i < 20; i++) await look();
+  expect(display.isBehind).toBe(true);
+  expect(told).toBe(1);
+  slow!.makeRoom(1_000);
+  await expect.poll(() => told).toBe(2);
+  expect(display.isBehind).toBe(false);
+  slow!.makeRoom(0);
+  display.fill(all, 5);
+  for (let i = 0; i < 20; i++) await look();
+  expect(display.isBehind).toBe(true);
+  slow!.end();
+  await expect.poll(() => told).toBe(3);
+});
