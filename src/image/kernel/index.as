@@ -4,5 +4,6 @@ export * from './lz';
 export * from './lz4';
 export { lz4Write } from './lz4-write';
 export { clearFourth, glzWrite, lzWrite } from './lz-write';
-export { quicRows, quicScratch, quicStart } from './quic';
+export { quicScratch } from './quic';
+export { quicRows, quicStart } from './quic-read';
 export { quicWriteEnd, quicWriteRows, quicWriteStart } from './quic-write';
