@@ -292,9 +292,9 @@ export const supervisorSetup = setup({
       }),
     ),
     'report that every client has left': emit(
-      ({ context }): SupervisorCommand => ({
+      ({ context: { completed, overdue, undeparted } }): SupervisorCommand => ({
         type: 'report',
-        news: { event: 'migrate_end_complete', completed: context.completed, overdue: context.overdue },
+        news: { event: 'migrate_end_complete', completed, overdue: overdue + undeparted.length },
       }),
     ),
     'report the arrival': emit(({ event }): SupervisorCommand => {

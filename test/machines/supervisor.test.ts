@@ -401,7 +401,7 @@ describe('a move', () => {
     expect(leaving.pending('departure deadline').delay).toBeGreaterThan(20_000);
     leaving
       .when(elapsed('departure deadline'))
-      .expect({ in: { move: 'guest is away' }, does: [haveLeft()], waits: [] });
+      .expect({ in: { move: 'guest is away' }, does: [haveLeft(2)], waits: [] });
     begun
       .after(connect())
       .when(end(true))
@@ -560,7 +560,7 @@ describe('a server whose guest is away', () => {
       .when(guestArrived)
       .expect({
         in: { move: 'guest is here' },
-        does: [haveLeft(), to('session:1', { type: 'guest.back' }), to('session:2', { type: 'guest.back' })],
+        does: [haveLeft(1), to('session:1', { type: 'guest.back' }), to('session:2', { type: 'guest.back' })],
         context: { destination: null },
         waits: [],
       });

@@ -31,7 +31,7 @@ export const exchanged = (text: string): string =>
     : text;
 
 /** Context that only reaches reports and logs. */
-const unseen: ReadonlySet<string> = new Set(['reason', 'overdue', 'linkedClients', 'clients']);
+const unseen: ReadonlySet<string> = new Set(['reason', 'linkedClients', 'clients']);
 
 const isAddress = (value: unknown): value is string => typeof value === 'string' && /^[a-z]+:\d+$/.test(value);
 

@@ -83,19 +83,10 @@ export const always: readonly Always[] = [
   {
     name: 'honest peers never offend',
     because: 'spec §5.9: what is a violation is bogus; honest peers send nothing bogus, whatever the order',
-    after: ({ incidents, world, before, scenario }) => {
-      if (befell(world, 'bad data')) return undefined;
-      // A target that has given up after half an hour, before it was told that its client had gone long ago.
-      if (world.facts.gaveUp && world.facts.rushed > 0) return undefined;
-      for (const incident of incidents) {
-        if (incident.do !== 'violation') continue;
-        // A channel that was not up at the source yet is linked at the target when main has gone over. Where main's data come
-        // later than that, the target takes it for one of those that bring data: it is hung up once, and linked again.
-        const waited = value(before.actor(incident.path))?.flow === 'awaiting migrate data';
-        if (scenario.cold && waited && world.facts.rushed > 0) continue;
-        return `${incident.path} takes offence: ${incident.reason}`;
-      }
-      return undefined;
+    after: ({ incidents, world }) => {
+      const violation = incidents.find((incident) => incident.do === 'violation');
+      if (violation === undefined || befell(world, 'bad data')) return undefined;
+      return `${violation.path} takes offence: ${violation.reason}`;
     },
   },
   {
@@ -145,11 +136,11 @@ export const always: readonly Always[] = [
     name: 'completed only when the client has left',
     because: 'spec §4: SPICE_MIGRATE_COMPLETED fires when the last client has gone after the end, or had to go',
     after: ({ incidents, world, move }) => {
-      // Whoever has not gone by the deadline had to go.
-      if (move.timer) return undefined;
       for (const incident of incidents) {
         if (incident.do !== 'report' || incident.news.event !== 'migrate_end_complete' || !incident.news.completed)
           continue;
+        // Whoever has not gone by the deadline had to go, and is counted.
+        if (move.timer && incident.news.overdue > 0) continue;
         if (world.facts.guest === incident.path) continue;
         for (const { path, host, state } of channelsOf(world, 'client')) {
           if (host.lender !== '') continue;
@@ -198,9 +189,6 @@ export const always: readonly Always[] = [
 
 // --------------------------------------------------------------------------------------------- where nothing happens
 
-/** It had more than one thing to bear: beside a fault another one, or somebody who took longer than anybody waits. */
-const beset = ({ facts }: World): boolean => facts.rushed > 0 || facts.faults.length > 1;
-
 /** Why it may be that the client has closed; each needs a fault that took away what it lived on. */
 function closedWithReason(world: World, { returns = false }: Scenario): boolean {
   const { facts } = world;
@@ -210,12 +198,14 @@ function closedWithReason(world: World, { returns = false }: Scenario): boolean 
     facts.guest === '' ||
     // It never came in: there is no session to lose.
     !facts.greeted ||
-    // The target hangs up for good reason; a client that goes over before it notices ends as one whose main was cut.
-    facts.gaveUp ||
-    // Whoever says nothing for so long is taken for one who says no.
+    // Spec §3g: whoever says nothing for as long as anybody waits is taken for silent, and what is said after that comes too
+    // late: a target's goodbye to a client that has settled there (spec §5.7: main lost is the end of the session) ...
     facts.letDown ||
-    // Nobody had told it where the guest was going, or it could not be linked there and was not told where to go afresh.
-    (befell(world, 'source ends') && (facts.followed === 0 || beset(world))) ||
+    // ... and a client's word to a target that has waited for it for half an hour.
+    (facts.gaveUp && facts.rushed > 0) ||
+    // Spec §4: the source must live until every client has left it, by itself. Ended before that, nobody had told the client where the
+    // guest was going, or it was not linked there any more and was not told where to go afresh.
+    (befell(world, 'source ends early') && (facts.followed === 0 || /^(failed|cancelled)$/.test(facts.phase))) ||
     // The program says that there is no way to where the source sends its client (spec §3a).
     befell(world, 'no destination client') ||
     // Spec §5.7: main lost is the end of the session; §2.2: a server that cannot say how the guest is ends it.
@@ -223,17 +213,13 @@ function closedWithReason(world: World, { returns = false }: Scenario): boolean 
     // A client that may return looks for its server where its connections were only cut.
     (!returns && befell(world, 'cut main:0', 'host cut')) ||
     (facts.guest !== 'source' && facts.silent.includes(facts.guest)) ||
-    // A client that was linked in time, and has to begin afresh because something else was slow or broke.
-    (facts.guest !== 'source' && befell(world, beset(world) ? 'expired' : 'expired early'))
+    // Spec §1.3: its password was no good where the guest is, when it was tried last.
+    facts.denied.includes(`main:0 ${facts.guest}`)
   );
 }
 
-/**
- * The client may be where the guest is not: where it is, or where the guest is, nobody says a word any more; or it was cut off
- * and its server, when it came back to that, let it wait for so long that it went on to the only other place it knows.
- */
-const astrayWithReason = (world: World): boolean =>
-  world.facts.silent.length > 0 || (beset(world) && befell(world, 'cut main:0', 'host cut', 'server disconnects'));
+/** The client may be where the guest is not: where it is, or where the guest is, nobody says a word any more. */
+const astrayWithReason = ({ facts }: World): boolean => facts.silent.length > 0;
 
 const rests: Readonly<Record<string, (actor: Actor, world: World) => boolean>> = {
   'session/client': (actor) => value(actor).up?.staying === 'settled',
@@ -284,7 +270,6 @@ export const inTheEnd: readonly InTheEnd[] = [
     rest: ({ world, scenario }) => {
       const { facts } = world;
       if (client(world) === undefined || !staying(world) || facts.silent.length > 0) return undefined;
-      if (befell(world, 'expired', 'server disconnects')) return undefined;
       const listed = [
         ...scenario.channels,
         ...(scenario.added !== undefined && facts.hidden.length === 0 ? [scenario.added] : []),
@@ -292,6 +277,8 @@ export const inTheEnd: readonly InTheEnd[] = [
       for (const channel of ['main:0', ...listed]) {
         const actor = world.actor(`client/${channel}`);
         const pipe = (actor?.host as ChannelHost | undefined)?.pipe ?? '';
+        // Spec §1.3: its password was no good there, when it was tried last.
+        if (pipe === '' && facts.denied.includes(`${channel} ${home(world)}`)) continue;
         const wire = world.connections.get(pipe);
         if (actor === undefined || wire === undefined) return `${channel} is not up at the client`;
         const far = world.actor(wire.far.reader);

@@ -122,6 +122,7 @@ export class Game {
       fellBack: false,
       silent: [],
       expired: [],
+      denied: [],
       hidden: scenario.added === undefined ? [] : [scenario.added],
       owed: null,
       typed: 0,
@@ -229,6 +230,7 @@ export class Game {
         this.incidents.push(deed);
         const { event, phase } = deed.news;
         if (event === 'session' && program === 'client') world.know({ greeted: true });
+        if (event === 'closed' && facts.rushed > 0 && tooLong.test(deed.news.reason)) world.know({ letDown: true });
         if (event === 'handover') world.know({ phase, ...(phase === 'fell-back' ? { fellBack: true } : {}) });
         break;
       }
@@ -424,7 +426,7 @@ export class Game {
         timer: true,
         act: (world) => {
           if (early) world.know({ rushed: world.facts.rushed + 1 });
-          if (early && path === 'client' && timer.delay >= 8_000) world.know({ letDown: true });
+          if (early && path === 'client' && settlesInVain(world)) world.know({ letDown: true });
           this.step(world, name, `elapse ${path} ${index}`, (run) => run.elapse(path, index));
         },
       });
@@ -578,6 +580,11 @@ export class Game {
     this.pass(world, far, mechanism);
     this.pass(world, far, ticket);
     answer(ask(far), bad ? 'bad' : 'good');
+    const tried = `${channel} ${server}`;
+    const { denied } = world.facts;
+    if (denied.includes(tried) !== bad) {
+      world.know({ denied: bad ? [...denied, tried].sort() : denied.filter((one) => one !== tried) });
+    }
   }
 
   // --------------------------------------------------------------------------------------------- what is beside them
@@ -755,7 +762,11 @@ export class Game {
       mishap('restart', 'target', 'the target is started again', act);
     }
     if (facts.guest !== 'source' && world.programs.has('source')) {
-      mishap('source ends', 'source', 'the program of the source ends', (now) => end(now, 'source'));
+      // It must live until it has said that every client has left it (spec §4).
+      const { value, context } = world.actor('source')!.state!.snapshot;
+      const left = value.move === 'guest is away' && context.overdue === 0 && context.undeparted.length === 0;
+      const when = left ? 'late' : 'early';
+      mishap('source ends', 'source', 'the program of the source ends', (now) => end(now, 'source'), when);
     }
     if (!facts.expired.includes('target')) {
       const act = (now: World) => now.know({ expired: ['target'] });
@@ -842,6 +853,9 @@ const said: Readonly<Record<string, string>> = {
   record: 'msgc.data',
 };
 
+/** What a client says that has waited for a server, or for its program. */
+const tooLong = /^no (init|destination) in time$/;
+
 /** A data message for each channel. */
 const chat: Readonly<Record<string, string>> = {
   main: 'msg.multi_media_time',
@@ -897,6 +911,14 @@ function cut(world: World, { id }: Connection): void {
     toServer: now.far.open ? [closing] : [],
     toClient: now.client.open ? [closing] : [],
   }));
+}
+
+/** It takes the target for its home now, and the end of that connection has been on its way for as long as it has waited. */
+function settlesInVain(world: World): boolean {
+  const { up } = world.actor('client')!.state!.snapshot.value;
+  const host = world.actor('client/main:0')?.host;
+  const wire = world.connections.get(host?.pipe ?? '');
+  return up?.staying === 'settling' && (wire === undefined || wire.toClient.includes(closing));
 }
 
 /** The client has proved itself to the target on every channel. */

@@ -171,7 +171,10 @@ export interface Facts {
   readonly rushed: number;
   /** A target has waited for the guest, or for the client, for half an hour. */
   readonly gaveUp: boolean;
-  /** The client's session was let down: its program, or the server that let it in, took longer than it waits. */
+  /**
+   * The client has closed as its program, or the server that let it in, took longer than it waits, and it says so; or it has
+   * settled at a target whose end had been on its way for longer than it waits for that.
+   */
   readonly letDown: boolean;
   /** A server has greeted the client. */
   readonly greeted: boolean;
@@ -179,6 +182,8 @@ export interface Facts {
   readonly fellBack: boolean;
   readonly silent: readonly ProgramName[];
   readonly expired: readonly ProgramName[];
+  /** Links whose password was no good when they were tried last: "main:0 target". */
+  readonly denied: readonly string[];
   /** Channels that a server does not list yet. */
   readonly hidden: readonly string[];
   /** An answer that a server of another make owes, and the connection on which. */
