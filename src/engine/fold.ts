@@ -32,38 +32,41 @@ interface Action {
   readonly params: any;
 }
 
+/** Nothing is sent, booked or scheduled. */
+const system = {
+  _bookId: () => 'fold',
+  _register: () => 'fold',
+  _unregister: () => {},
+  _set: () => {},
+  _sendInspectionEvent: () => {},
+  _relay: () => {},
+  get: () => undefined,
+  getAll: () => ({}),
+  inspect: () => ({ unsubscribe: () => {} }),
+  scheduler: { schedule: () => {}, cancel: () => {}, cancelAll: () => {} },
+  getSnapshot: () => ({ _scheduledEvents: {} }),
+  start: () => {},
+  _clock: { setTimeout: () => 0, clearTimeout: () => {} },
+  _logger: () => {},
+  _snapshot: { _scheduledEvents: {} },
+};
+const parent = { id: 'parent', sessionId: 'parent' } as AnyActorRef;
+const nothing = () => {};
+
 /** One scope serves a whole fold: XState's own pure `transition` makes an actor a call. */
 const scopeFor = () => {
-  const effects: Effect[] = [];
-  const parent = { id: 'parent', sessionId: 'parent' } as AnyActorRef;
-  const system = {
-    _bookId: () => 'fold',
-    _register: () => 'fold',
-    _unregister: () => {},
-    _set: () => {},
-    _sendInspectionEvent: () => {},
-    _relay: () => {},
-    get: () => undefined,
-    getAll: () => ({}),
-    inspect: () => ({ unsubscribe: () => {} }),
-    scheduler: { schedule: () => {}, cancel: () => {}, cancelAll: () => {} },
-    getSnapshot: () => ({ _scheduledEvents: {} }),
-    start: () => {},
-    _clock: { setTimeout: () => 0, clearTimeout: () => {} },
-    _logger: () => {},
-    _snapshot: { _scheduledEvents: {} },
-  };
+  let effects: Effect[] = [];
   let current: unknown;
-  const self = { id: 'self', sessionId: 'self', _parent: parent, system, send: () => {}, getSnapshot: () => current };
+  const self = { id: 'self', sessionId: 'self', _parent: parent, system, send: nothing, getSnapshot: () => current };
   const scope = {
     self,
     id: 'self',
     sessionId: 'self',
-    logger: () => {},
-    defer: () => {},
+    logger: nothing,
+    defer: nothing,
     system,
-    stopChild: () => {},
-    emit: () => {},
+    stopChild: nothing,
+    emit: nothing,
     actionExecutor: (action: Action) => {
       const effect = effectOf(action, parent, self);
       if (effect !== undefined) effects.push(effect);
@@ -75,9 +78,16 @@ const scopeFor = () => {
     remember: (snapshot: unknown) => {
       current = snapshot;
     },
-    taken: () => effects.splice(0),
+    taken: (): readonly Effect[] => {
+      if (effects.length === 0) return none;
+      const done = effects;
+      effects = [];
+      return done;
+    },
   };
 };
+
+const none: readonly Effect[] = [];
 
 const effectOf = ({ type, params }: Action, parent: unknown, self: unknown): Effect | undefined => {
   switch (type) {

@@ -61,7 +61,11 @@ interface Stream {
   readonly name: string;
   readonly birth: Birth;
   readonly records: ChunkWriter;
-  readonly writer: Promise<StreamWriter>;
+  /**
+   * It is opened when something is handed over for the first time: a store's commit is more work than the links of a session
+   * that begins, which is often one that a guest is about to follow.
+   */
+  opening?: Promise<StreamWriter>;
   /** The same, when it is there. */
   opened?: StreamWriter;
   /** What waits begins with a checkpoint. */
@@ -204,7 +208,7 @@ export class StoredJournal implements ResumableJournal {
    */
   async trim(before: number): Promise<void> {
     for (const stream of [...this.streams.values()]) {
-      const { name, checkpoints, writer } = stream;
+      const { name, checkpoints } = stream;
       if (!name.endsWith('/server')) continue;
       const mark = checkpoints.findLast(({ at }) => this.epoch + at < before);
       if (mark === undefined) continue;
@@ -216,7 +220,7 @@ export class StoredJournal implements ResumableJournal {
       // Behind all that there is, the checkpoint with it.
       this.flush();
       await this.written;
-      const cut = writer.then((opened) => opened.cut(gone.seq, gone.bytes));
+      const cut = this.writerOf(stream).then((opened) => opened.cut(gone.seq, gone.bytes));
       this.follow(cut);
       await cut.catch(() => {});
     }
@@ -252,7 +256,7 @@ export class StoredJournal implements ResumableJournal {
         name,
         birth: head,
         records,
-        writer: Promise.resolve(writer),
+        opening: Promise.resolve(writer),
         opened: writer,
         bytes: head.bytes,
         checkpoints: [],
@@ -336,38 +340,41 @@ export class StoredJournal implements ResumableJournal {
   private open(name: string, at: number): Stream | undefined {
     // A last word of a session that is over.
     if (this.closed.has(name)) return undefined;
-    const { store, program, redact } = this.options;
+    const { program, redact } = this.options;
     const birth: Birth = {
       born: Math.round(this.epoch + at),
       epoch: this.epoch,
       program,
       secrets: redact === undefined,
     };
-    const writer = store.write(name, birth).then(async (opened) => {
-      if (opened.head.last === 0) return opened;
-      await opened.close();
-      throw new JournalError('locked', `${name} in ${store.place} is there already`);
-    });
-    // It is looked at when something is written; until then nobody must be told that it went wrong.
     const stream: Stream = {
       name,
       birth,
       records: new ChunkWriter(0, 0, undefined, pool),
-      writer,
       fresh: false,
       bytes: 0,
       checkpoints: [],
       alive: 0,
       over: false,
     };
-    writer.then(
-      (opened) => {
-        stream.opened = opened;
-      },
-      () => {},
-    );
     this.streams.set(name, stream);
     return stream;
+  }
+
+  private writerOf(stream: Stream): Promise<StreamWriter> {
+    stream.opening ??= this.begun(stream);
+    return stream.opening;
+  }
+
+  private async begun(stream: Stream): Promise<StreamWriter> {
+    const { store } = this.options;
+    const writer = await store.write(stream.name, stream.birth);
+    if (writer.head.last > 0) {
+      await writer.close();
+      throw new JournalError('locked', `${stream.name} in ${store.place} is there already`);
+    }
+    stream.opened = writer;
+    return writer;
   }
 
   /** Hands over all that waits. */
@@ -414,7 +421,7 @@ export class StoredJournal implements ResumableJournal {
         one.forget?.();
       };
       this.follow(
-        one.stream.writer
+        this.writerOf(one.stream)
           .then((writer) => writer.append(chunk, { finished }))
           .finally(settle)
           .then(() => chunk.giveBack()),
@@ -433,12 +440,11 @@ export class StoredJournal implements ResumableJournal {
     for (const [actor, its] of this.byActor) if (its === stream) this.byActor.delete(actor);
     this.closed.add(stream.name);
     if (this.closed.size > mostClosed) this.closed.delete(this.closed.values().next().value!);
-    this.follow(
-      stream.writer.then(
-        (writer) => writer.close(),
-        () => {},
-      ),
+    const closing = stream.opening?.then(
+      (writer) => writer.close(),
+      () => {},
     );
+    if (closing !== undefined) this.follow(closing);
   }
 
   /** `written` settles no sooner than this; what goes wrong is told. */
