@@ -11,7 +11,7 @@ const MOST_KNOWN = 1 << 12;
 const KNOWN_AT = 1024;
 const ROOMS_AT = KNOWN_AT + MOST_KNOWN * 16;
 /** Beside the window's pixels: room for a picture that is not in it yet, for what it is decoded from, and for gaps. */
-const SLACK = 24 << 20;
+const SLACK = 16 << 20;
 const MOST_PIXELS = 1 << 24;
 
 export class GlzMemory {
