@@ -76,6 +76,8 @@ export class LmdbStore implements Store {
   /** Bytes beside that are to be on the disk before chunks that name them, and how that goes. */
   private readonly unsynced = new Set<FarWriter>();
   private syncing: Promise<Map<FarWriter, Promise<void>>> | undefined;
+  /** Who only looks takes in nothing, but sees what programs that died had on their way here. */
+  private readonly onTheWay: readonly Piece[];
 
   private constructor(folder: string, environment: RootDatabase, room: Room, { now, readOnly = false }: LmdbOptions) {
     this.place = folder;
@@ -87,6 +89,7 @@ export class LmdbStore implements Store {
     this.heads = environment.openDB('heads', { encoding: 'json', useVersions: true });
     this.chunks = environment.openDB('chunks', { keyEncoding: 'binary', encoding: 'binary' });
     this.now = now;
+    this.onTheWay = readOnly ? leftBehind(folder).flatMap(({ pieces }) => pieces) : [];
   }
 
   /**
@@ -154,12 +157,17 @@ export class LmdbStore implements Store {
     this.readable(() => {
       for (const { value } of this.heads.getRange()) all.push(publicHead(value));
     });
-    return all.sort(byAge);
+    const names = new Set(this.onTheWay.map(({ name }) => name));
+    const seen = names.size === 0 ? all : all.filter(({ name }) => !names.has(name));
+    for (const name of names) {
+      const { head } = this.withOnTheWay(name);
+      if (head !== undefined) seen.push(head);
+    }
+    return seen.sort(byAge);
   }
 
   async head(name: string): Promise<StreamHead | undefined> {
-    const kept = this.kept(name);
-    return kept === undefined ? undefined : publicHead(kept.head);
+    return this.withOnTheWay(name).head;
   }
 
   async *read(name: string, from = 1): AsyncIterable<Uint8Array> {
@@ -175,8 +183,36 @@ export class LmdbStore implements Store {
       const some = this.readable(() => [...this.chunks.getRange({ start, end: keyOf(name, mostRecords), limit: 16 })]);
       for (const { value } of some) yield value;
       const last = some.at(-1);
-      if (last === undefined) return;
+      if (last === undefined) break;
       start = Uint8Array.from([...last.key, 0]);
+    }
+    for (const { last, bytes } of this.withOnTheWay(name).behind) if (last >= from) yield bytes;
+  }
+
+  /** A stream with what was on its way to it, as it will be when somebody takes that in. */
+  private withOnTheWay(name: string): {
+    readonly head: StreamHead | undefined;
+    readonly behind: readonly Piece['chunk'][];
+  } {
+    let head: KeptHead | undefined = this.kept(name)?.head;
+    const behind: Piece['chunk'][] = [];
+    for (const piece of this.onTheWay) {
+      if (piece.name !== name || !this.isNext(piece, head)) continue;
+      const before = head ?? headAtBirth(name, piece.birth);
+      head = { ...headAfter(before, piece.chunk, before.touched, piece.finished), owner: null };
+      behind.push(piece.chunk);
+    }
+    return { head: head && publicHead(head), behind };
+  }
+
+  /** What a stream does not go on with is there already, or belongs to somebody who lives. */
+  private isNext({ name, birth, chunk }: Piece, head: KeptHead | undefined): boolean {
+    const { last, checksum } = head ?? headAtBirth(name, birth);
+    if (last + 1 !== chunk.first || (head?.owner && isAlive(head.owner))) return false;
+    try {
+      return readHead(chunk.bytes).before === checksum && this.isWhole(name, chunk.bytes);
+    } catch {
+      return false;
     }
   }
 
@@ -218,12 +254,11 @@ export class LmdbStore implements Store {
     }
   }
 
-  private takeInPiece({ name, birth, chunk, finished }: Piece): void {
+  private takeInPiece(piece: Piece): void {
+    const { name, birth, chunk, finished } = piece;
     const kept = this.kept(name);
+    if (!this.isNext(piece, kept?.head)) return;
     const head = kept?.head ?? { ...headAtBirth(name, birth), owner: null };
-    // What it does not go on from is here already, or belongs to somebody who lives.
-    const isNext = head.last + 1 === chunk.first && readHead(chunk.bytes).before === head.checksum;
-    if (!isNext || (head.owner && isAlive(head.owner)) || !this.isWhole(name, chunk.bytes)) return;
     if (chunk.far) syncFar(this.beside, name);
     const after = { ...headAfter(head, chunk, this.touched(), finished), owner: null, open: false };
     this.chunks.putSync(keyOf(name, chunk.first), chunk.bytes);

@@ -63,6 +63,41 @@ describe('what is on its way to a folder', () => {
     tail.close();
   });
 
+  it('is seen by who only looks, when its program has died, and left where it is', async () => {
+    const before = LmdbStore.open(folder, { now });
+    const one = new Chunks();
+    const writer = await before.write('run/one', birthAt(1));
+    await writer.append(one.next(3));
+    await writer.close();
+    const [second, third] = [one.next(2), one.next(2)];
+    before.tail!.keep(pieceOf('run/one', second));
+    before.tail!.keep(pieceOf('run/two', new Chunks().next(2)));
+    before.tail!.keep(pieceOf('run/one', third, true));
+    const look = async () => {
+      const store = LmdbStore.open(folder, { now, readOnly: true });
+      const heads = (await store.list()).map(({ name, last, finished, open }) => [name, last, finished, open]);
+      const read = async (name: string, from?: number) => (await all(store, name, from)).map(({ seq }) => seq);
+      const seen = { heads, one: await read('run/one'), late: await read('run/one', 5) };
+      const two = heads.length > 1 ? await read('run/two') : [];
+      await store.close();
+      return { ...seen, two };
+    };
+    // While it lives, its own business is nobody else's.
+    expect(await look()).toEqual({ heads: [['run/one', 3, false, false]], one: [1, 2, 3], late: [], two: [] });
+    orphan();
+    const whole = readFileSync(path());
+    const heads = [
+      ['run/one', 7, true, false],
+      ['run/two', 2, false, false],
+    ];
+    expect(await look()).toEqual({ heads, one: [1, 2, 3, 4, 5, 6, 7], late: [5, 6, 7], two: [1, 2] });
+    expect(readFileSync(path()).equals(whole)).toBe(true);
+    await before.close();
+    // Who takes it in comes to the same.
+    expect(await records('run/one')).toEqual([1, 2, 3, 4, 5, 6, 7]);
+    expect(await look()).toMatchObject({ heads, one: [1, 2, 3, 4, 5, 6, 7] });
+  });
+
   it('is there once only, if it had come there already', async () => {
     const chunks = new Chunks();
     const [first, second] = [chunks.next(2), chunks.next(2)];
