@@ -24,7 +24,7 @@ import { fileURLToPath } from 'node:url';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const at = (...parts) => join(root, ...parts);
 
-const SOURCES = ['src', 'machines', 'inspector', 'test/bench', 'test/fuzz', 'test/soak', 'test/model', 'test/mutation', 'test/machines', 'test/support', 'test/peers/c', 'package.json', 'package-lock.json'];
+const SOURCES = ['src', 'machines', 'inspector', 'test/bench', 'test/fuzz', 'test/soak', 'test/model', 'test/mutation', 'test/scenarios', 'test/machines', 'test/support', 'test/peers/c', 'package.json', 'package-lock.json'];
 const PAGE = at('inspector', 'page', 'vite.config.ts');
 const STAMP = at('dist', '.ready');
 const COMMAND = at('dist', 'src', 'cli', 'sumac.js');

@@ -6,15 +6,18 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { control, type Stage } from './stages.ts';
 import type { Order, Verdict } from './worker.ts';
 
+/** What a mutant came to in one stage. */
 export interface Result {
   readonly id: string;
-  /** What killed it; undefined if it lives. */
-  readonly stage?: Stage;
+  readonly stage: Stage;
+  /** Why that kills it; undefined if it lives. */
   readonly why?: string;
 }
 
 /** A mutant that takes longer hangs: each takes a fraction of it where nothing is wrong. */
-const patienceMs: Readonly<Record<Stage, number>> = { 'chart tests': 20_000, 'hand-overs': 60_000, model: 180_000 };
+const patienceMs: Readonly<Record<Stage, number>> = { scenarios: 90_000, model: 120_000, 'chart tests': 20_000 };
+/** The first order of a stage in a process finds out how things are without a mutant. */
+const preparationMs = 120_000;
 /** Test files that were read again stay in a process for its life. */
 const mostPerProcess = 400;
 
@@ -23,31 +26,29 @@ export class Killing {
   private readonly stages: readonly Stage[];
   private readonly tell: (result: Result) => void;
 
-  /** `worker` is the compiled worker.ts. */
+  /** `worker` is the compiled worker.ts. `tell` is told of each mutant and stage. */
   constructor(worker: URL, stages: readonly Stage[], tell: (result: Result) => void) {
     this.worker = worker;
     this.stages = stages;
     this.tell = tell;
   }
 
-  async run(ids: readonly string[], jobs: number): Promise<void> {
+  /** `alone`: each stage is tried on every mutant; otherwise on those that the stages before it have left alive. */
+  async run(ids: readonly string[], jobs: number, alone = false): Promise<void> {
     const charts = [...new Set(ids.map((id) => id.slice(0, id.indexOf(' | '))))];
-    let alive = [...ids];
+    const alive = new Set(ids);
     for (const stage of this.stages) {
-      if (alive.length === 0) break;
+      const queue = alone ? [...ids] : [...alive];
+      if (queue.length === 0) break;
       // What does not look at one chart alone is tried once as it is.
       const whole = await this.work((stage === 'chart tests' ? charts : charts.slice(0, 1)).map(control), stage);
-      const [broken] = whole.filter((result) => result.stage !== undefined);
+      const broken = whole.find(({ why }) => why !== undefined);
       if (broken !== undefined) throw new Error(`${broken.id}: killed by ${stage}: ${broken.why}`);
-      const queue = [...alive];
       const results = await Promise.all(Array.from({ length: Math.max(1, jobs) }, () => this.work(queue, stage)));
-      const dead = new Set(results.flat().flatMap(({ id, stage: killer }) => (killer === undefined ? [] : [id])));
-      alive = alive.filter((id) => !dead.has(id));
+      for (const { id, why } of results.flat()) if (why !== undefined) alive.delete(id);
     }
-    for (const id of alive) this.tell({ id });
   }
 
-  /** Tells of those that die. */
   private async work(queue: string[], stage: Stage): Promise<readonly Result[]> {
     const results: Result[] = [];
     let child: ChildProcess | undefined;
@@ -59,16 +60,14 @@ export class Killing {
           child = await started(this.worker);
           done = 0;
         }
-        const result = await this.verdict(child, id, stage);
+        const result = await this.verdict(child, id, stage, done === 0);
         done++;
-        const died = result.why === 'it hangs' || result.why === 'the process died';
-        // Hosts that were left in the middle of something would be in the way of the next one.
-        if (died || (stage === 'hand-overs' && result.stage !== undefined)) {
+        if (result.why === hangs || result.why === dies) {
           child.kill('SIGKILL');
           child = undefined;
         }
         results.push(result);
-        if (result.stage !== undefined && !id.endsWith(control(''))) this.tell(result);
+        if (!id.endsWith(control(''))) this.tell(result);
       }
     } finally {
       child?.kill('SIGKILL');
@@ -76,7 +75,7 @@ export class Killing {
     return results;
   }
 
-  private verdict(child: ChildProcess, id: string, stage: Stage): Promise<Result> {
+  private verdict(child: ChildProcess, id: string, stage: Stage, isFirst: boolean): Promise<Result> {
     return new Promise((resolve) => {
       const settle = (result: Result) => {
         clearTimeout(timer);
@@ -84,15 +83,19 @@ export class Killing {
         child.off('exit', died);
         resolve(result);
       };
-      const heard = (verdict: Verdict) => settle(verdict);
-      const died = () => settle({ id, stage, why: 'the process died' });
-      const timer = setTimeout(() => settle({ id, stage, why: 'it hangs' }), patienceMs[stage]);
+      const heard = ({ why }: Verdict) => settle({ id, stage, ...(why === undefined ? {} : { why }) });
+      const died = () => settle({ id, stage, why: dies });
+      const patience = patienceMs[stage] + (isFirst ? preparationMs : 0);
+      const timer = setTimeout(() => settle({ id, stage, why: hangs }), patience);
       child.on('message', heard);
       child.on('exit', died);
       child.send({ id, stage } satisfies Order);
     });
   }
 }
+
+const hangs = 'it hangs';
+const dies = 'the process died';
 
 async function started(worker: URL): Promise<ChildProcess> {
   const execArgv = ['--max-old-space-size=3000'];

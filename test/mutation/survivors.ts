@@ -72,3 +72,6 @@ export const known = (id: string): string | undefined =>
   survivors.find(({ mutant }) => (typeof mutant === 'string' ? mutant === id : mutant.test(id)))?.why;
 
 export const isKnown = (id: string): boolean => known(id) !== undefined;
+
+/** Nobody can tell it from its chart. */
+export const isEquivalent = (id: string): boolean => known(id)?.startsWith('gap:') === false;
