@@ -102,8 +102,8 @@ function heardIn({ visited }: Played): Map<string, string[]> {
   return heard;
 }
 
-/** Events that charts raise for themselves: no step is seen to begin with one. */
-const raised: ReadonlySet<string> = new Set(['api.close', 'plane.violation']);
+/** Events that charts raise for themselves, or hear before anybody looks: no step is seen to begin with one. */
+const raised: ReadonlySet<string> = new Set(['api.close', 'plane.violation', 'api.resumed']);
 
 /**
  * How the events begin at which alone the changed part matters; undefined where it matters as soon as its state is come to, and

@@ -210,6 +210,14 @@ export const channelHost = (system: object, address: string): ChannelHost => {
   return found;
 };
 
+/** Children that have ended and are still kept, and links that a server still knows of although they have ended. */
+function leftIn(name: string, root: { getSnapshot(): unknown }): string[] {
+  const { children, context } = root.getSnapshot() as { children: Record<string, any>; context: any };
+  const over = Object.entries(children).filter(([, child]) => child.getSnapshot().status !== 'active');
+  const known = Object.keys(context.waiting ?? {}).filter((link) => children[link] === undefined);
+  return [...over.map(([id]) => `${name}: ${id} has ended`), ...known.map((id) => `${name}: ${id} is not there`)];
+}
+
 /** What a client does at the end, wherever it is. */
 export class Guest {
   readonly client: Client;
@@ -495,6 +503,10 @@ export class Stage {
       for (const { server } of this.hosts.values()) server.system.stop();
       return;
     }
+    const left = [...this.hosts.values()].flatMap((host) => leftIn(host.name, host.server.system.root));
+    for (const { name, client } of this.guests)
+      if (client.system.population > 0) left.push(...leftIn(name, client.system.root));
+    assert.deepEqual(left, [], 'nothing is kept of what is over');
     for (const { client } of this.guests) client.close();
     for (const { server } of this.hosts.values()) await server.close();
     for (const { connections } of this.hosts.values()) for (const { pair } of connections) if (!pair.over) pair.cut();

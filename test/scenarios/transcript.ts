@@ -122,6 +122,14 @@ export class Transcript {
     return this.known.get(id)!;
   }
 
+  /** Notes where a chart was when it heard something, and where it is now: returns that. */
+  visit(before: readonly string[], event: AnyEventObject, snapshot: unknown): readonly string[] {
+    for (const node of before) this.visited.add(`${node} on ${event.type}`);
+    const here = (snapshot as any)._nodes.map(({ id }: { id: string }) => id) as string[];
+    for (const node of here) this.visited.add(node);
+    return here;
+  }
+
   /** Listens to a program from now on. */
   watch(program: string, system: System): void {
     const nameOf = (address: string) => {
@@ -147,10 +155,7 @@ export class Transcript {
         }
       },
       stepped: (actor, event, snapshot) => {
-        for (const node of nodes.get(actor) ?? []) this.visited.add(`${node} on ${event.type}`);
-        const here = (snapshot as any)._nodes.map(({ id }: { id: string }) => id) as string[];
-        for (const node of here) this.visited.add(node);
-        nodes.set(actor, here);
+        nodes.set(actor, this.visit(nodes.get(actor) ?? [], event, snapshot));
         const before = states.get(actor);
         const after = leaves((snapshot as AnyMachineSnapshot).value);
         states.set(actor, after);

@@ -488,6 +488,7 @@ const revived: readonly Scenario[] = [
       const a = stage.host('a', { journal });
       const client = stage.client({ to: 'a', channels: ['inputs'] });
       await stage.up(client);
+      client.client.requestMouseMode(2);
       await stage.for(40_000);
       stage.begin();
       const past = MemoryJournal.after([...journal.read()]);
@@ -496,10 +497,33 @@ const revived: readonly Scenario[] = [
       a.goOn(await takeUp(past, 'server', stage.clock), { journal: past });
       await stage.for(5_000);
       assert.deepEqual(returned(client), [true]);
+      assert.equal(a.server.mouseMode, 2);
       await stage.endsAt(client, a);
       await stage.for(70_000);
     },
   },
 ];
 
-export const returnStories: readonly Scenario[] = [...found, ...starts, ...heard, ...revived];
+const few: readonly Scenario[] = [
+  {
+    name: 'resumed-that-looks-for-nobody',
+    about: 'A client is killed while it links; the one that goes on waits for no server, and there is none.',
+    story: async (stage) => {
+      const journal = new MemoryJournal();
+      const a = stage.host('a');
+      const first = stage.client({ to: 'a', channels: ['inputs'], journal, reconnect: { atStart: true } });
+      await stage.for(3);
+      stage.begin();
+      a.become('refuses');
+      const past = MemoryJournal.after([...journal.read()]);
+      first.client.system.stop();
+      for (const { pair } of a.live()) pair.cut();
+      await stage.for(100);
+      const client = stage.again(first, await resume({ ...first.options, journal: past, reconnect: false }));
+      await stage.for(30_000);
+      assert.equal(client.client.system.population, 0);
+    },
+  },
+];
+
+export const returnStories: readonly Scenario[] = [...found, ...starts, ...heard, ...revived, ...few];

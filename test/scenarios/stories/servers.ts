@@ -240,6 +240,57 @@ const servers: readonly Scenario[] = [
       await stage.endsAt(client, b);
     },
   ),
+  ...(['away', 'leaving', 'away-and-it-closes', 'leaving-and-it-closes'] as const).map((how) =>
+    crowd(
+      `to-which-a-client-is-sent-when-its-guest-is-${how}`,
+      `A client is sent to b, whose guest is ${how.replaceAll('-', ' ')} then: it is sent on to c.`,
+      async (stage, a, b, client) => {
+        const c = stage.host('c');
+        const other = stage.client({ to: 'b', ...small });
+        await stage.for(1_000);
+        if (how.startsWith('leaving')) b.stall();
+        b.announce(c);
+        await stage.for(100);
+        b.complete(c);
+        await stage.for(100);
+        a.announce(b);
+        await stage.for(1_000);
+        a.complete();
+        await stage.for(1_500);
+        if (how.endsWith('closes')) {
+          stage.say('the client is closed');
+          client.client.close();
+        }
+        await stage.for(10_000);
+        if (how.startsWith('leaving')) b.cut();
+        await stage.for(20_000);
+        assert(other.whole);
+        if (how.endsWith('closes')) assert.equal(client.closed, 'closed by this program');
+        else
+          assert.deepEqual(
+            [client.whole, client.client.system.root.getSnapshot().context.destination.host],
+            [true, 'c'],
+          );
+        assert.deepEqual([a.live(), b.live()], [[], []]);
+      },
+    ),
+  ),
+  ...[1, 3, 4, 5, 7, 9].map((ms) =>
+    crowd(
+      `where-one-comes-${ms}-ms-before-the-end`,
+      `A client comes ${ms} ms before the guest has moved: it is sent after it.`,
+      async (stage, a, b, client) => {
+        a.announce(b);
+        await stage.for(100);
+        const late = stage.client({ to: 'a', ...small });
+        await stage.for(ms);
+        a.complete(b);
+        await stage.for(15_000);
+        assert(client.whole && late.whole);
+        assert.deepEqual(a.live(), []);
+      },
+    ),
+  ),
   ...eager.flatMap((scheme) => [
     crowd(
       `whose-client-is-away-and-back-in-a-${scheme}-move`,
@@ -341,7 +392,7 @@ const servers: readonly Scenario[] = [
 const moved = (
   name: string,
   about: string,
-  steps: readonly ('migrate' | 'reached' | 'unreachable' | 'stopped' | 'moved' | 'broken' | 'cancel')[],
+  steps: readonly ('migrate' | 'reached' | 'unreachable' | 'stopped' | 'committed' | 'moved' | 'broken' | 'cancel')[],
 ): Scenario => ({
   name: `hypervisor-${name}`,
   about,
@@ -356,9 +407,17 @@ const moved = (
           }),
       );
     const told: string[] = [];
+    let nodes: readonly string[] = [];
     const chart = createActor(
       hypervisor.provide({ actors: { 'reach the target': wait(), 'move the guest': wait() } } as never),
-      { clock: stage.clock, id: 'hypervisor' },
+      {
+        clock: stage.clock,
+        id: 'hypervisor',
+        inspect: (seen) => {
+          if (seen.type === '@xstate.snapshot' && '_nodes' in seen.snapshot)
+            nodes = stage.transcript.visit(nodes, seen.event, seen.snapshot);
+        },
+      },
     );
     chart.subscribe((snapshot) => stage.transcript.note('hypervisor', `is in ${JSON.stringify(snapshot.value)}`));
     chart.on('*', (command) => {
@@ -382,6 +441,7 @@ const moved = (
         chart.send({ type: 'api.migrate', uri: 'tcp:b:1' });
       } else if (step === 'cancel') chart.send({ type: 'api.migrate_cancel' });
       else if (step === 'stopped') chart.send({ type: 'move.stopped' });
+      else if (step === 'committed') chart.send({ type: 'move.committed' });
       else if (step === 'reached' || step === 'moved') settle.done();
       else settle.failed(new Error(step));
       await stage.for(500);
@@ -396,20 +456,30 @@ const moved = (
       }
     }
     await stage.for(3_000);
-    const end = steps.at(-1);
-    assert.equal(runs, end !== 'moved', 'the guest runs where it is');
+    // What the target was told to run is the target's, whatever is heard of it.
+    const gone = steps.at(-1) === 'moved' || steps.slice(steps.lastIndexOf('migrate')).includes('committed');
+    assert.equal(runs, !gone, 'the guest runs where it is');
     assert.equal(
       told.filter((type) => type === 'migrate start').length,
       steps.filter((step) => step === 'migrate').length,
     );
     stage.say(`it ends in ${JSON.stringify(chart.getSnapshot().value)}: ${chart.getSnapshot().context.reason}`);
     chart.stop();
-    await stage.endsAt(client, end === 'moved' ? b : a);
+    await stage.endsAt(client, gone ? b : a);
   },
 });
 
 const hypervisors: readonly Scenario[] = [
   moved('moves', 'A guest is moved.', ['migrate', 'reached', 'stopped', 'moved']),
+  moved('is-committed', 'A guest is moved, and its target was told to run it.', [
+    ...(['migrate', 'reached', 'stopped', 'committed', 'moved'] as const),
+  ]),
+  moved('breaks-when-committed', 'The target was told to run the guest, and is not heard of again: it has the guest.', [
+    ...(['migrate', 'reached', 'stopped', 'committed', 'broken'] as const),
+  ]),
+  moved('is-cancelled-when-committed', 'The target was told to run the guest: it cannot be given up any more.', [
+    ...(['migrate', 'reached', 'stopped', 'committed', 'cancel', 'moved'] as const),
+  ]),
   moved('cannot-reach', 'The target cannot be reached; it is tried again.', [
     'migrate',
     'unreachable',
