@@ -1,11 +1,13 @@
 /**
- * npm run check:mutants [-- --every N] [--chart NAME] [--only TEXT] [--stages scenarios,model] [--survivors] [--jobs N] [--verbose]
+ * npm run check:mutants [-- --every N] [--chart NAME] [--only TEXT] [--list FILE] [--stages scenarios,model] [--survivors] [--jobs N] [--verbose]
  *
  * Makes every mutant of every chart, has each live through each stage of the suite (see suite.ts), and prints how many each
  * stage kills by itself, by chart and in sum, and those that nothing kills. Survivors that are known, each with why, stand in
- * survivors.ts; another one ends it with 1. --every N takes one in N, always the same ones; --survivors tries a stage only on
+ * survivors.ts; another one ends it with 1. --every N takes one in N, always the same ones; --list takes those that
+ * FILE names, one in a line; --survivors tries a stage only on
  * those that the stages before it have left; --verbose tells of each mutant, and which live through scenarios and model.
  */
+import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { charts } from '../../machines/index.ts';
@@ -20,6 +22,7 @@ const { values } = parseArgs({
     every: { type: 'string', default: '1' },
     chart: { type: 'string', default: '' },
     only: { type: 'string', default: '' },
+    list: { type: 'string' },
     stages: { type: 'string', default: stages.join(',') },
     survivors: { type: 'boolean', default: false },
     jobs: { type: 'string', default: String(availableParallelism()) },
@@ -28,10 +31,11 @@ const { values } = parseArgs({
 });
 const wanted = values.stages.split(',') as Stage[];
 const began = Date.now();
+const listed = values.list === undefined ? undefined : new Set(readFileSync(values.list, 'utf8').split('\n'));
 const all: Mutant[] = Object.values(charts)
   .filter(({ id }) => id.includes(values.chart))
   .flatMap(mutantsOf)
-  .filter(({ id }) => id.includes(values.only) && sampled(id, Number(values.every)));
+  .filter(({ id }) => id.includes(values.only) && sampled(id, Number(values.every)) && listed?.has(id) !== false);
 
 /** What kills each. */
 const killers = new Map<string, Set<Stage>>(all.map(({ id }) => [id, new Set()]));

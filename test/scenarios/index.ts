@@ -3,6 +3,7 @@ import type { Scenario } from './play.ts';
 import { channelStories } from './stories/channels.ts';
 import { faultStories } from './stories/faults.ts';
 import { handOvers } from './stories/hand-overs.ts';
+import { lateStories } from './stories/late.ts';
 import { linkStories } from './stories/links.ts';
 import { returnStories } from './stories/returns.ts';
 import { serverStories } from './stories/servers.ts';
@@ -14,4 +15,5 @@ export const scenarios: readonly Scenario[] = [
   ...faultStories,
   ...returnStories,
   ...serverStories,
+  ...lateStories,
 ];

@@ -353,6 +353,12 @@ export class Stage {
     this.transcript.begin();
   }
 
+  /** What follows is asked about, but not written down. */
+  curtain(what: string): void {
+    this.say(`${what} (not written down)`);
+    this.transcript.open = false;
+  }
+
   say(what: string): void {
     this.transcript.say(what);
   }

@@ -70,6 +70,7 @@ const cancelled = (scheme: Scheme, when: string, ms: number): Scenario => ({
     await stage.endsAt(client, a);
     assert.deepEqual(b.server.channels(), []);
     await stage.for(20_000);
+    stage.curtain('the guest moves after all');
     a.announce(b, scheme);
     await stage.for(1_000);
     a.complete(b);
