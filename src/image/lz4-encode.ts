@@ -6,6 +6,7 @@ import { BitmapFormat } from './bitmap.ts';
 import { ImageError } from './error.ts';
 import { KERNEL_MAX_HELD, kernel } from './kernel.ts';
 import { writeColors } from './kernel-encode.ts';
+import { hashOf } from './lz-encode.ts';
 import { LZ4_HEADER_BYTES } from './lz4.ts';
 import { checkSource, type EncodeOptions, type PixelSource, pack555, sourceWords } from './pixels.ts';
 
@@ -63,7 +64,9 @@ function compress(src: Uint8Array, step: number, out: Uint8Array, at: number): n
   const searchEnd = src.length - MATCH_MARGIN;
   const matchEnd = Math.floor((src.length - LAST_LITERALS) / step) * step;
   const farthest = Math.floor(0xffff / step);
-  const hashAt = (at: number) => hashOf(view.getInt32(at, true), view.getInt32(at + 4, true));
+  // Twelve bytes are looked up, though eight will do: what is found is longer then.
+  const hashAt = (at: number) =>
+    hashOf(view.getInt32(at, true), view.getInt32(at + 4, true), view.getInt32(at + 8, true)) >>> (32 - HASH_BITS);
   table.fill(0);
   let op = at;
   let anchor = 0;
@@ -93,7 +96,7 @@ function compress(src: Uint8Array, step: number, out: Uint8Array, at: number): n
     anchor = stop;
     ip = stop;
     // What follows a match is found again by its last pixel.
-    table[hashAt(ip - step)] = ip / step - 1;
+    if (ip - step + 12 <= src.length) table[hashAt(ip - step)] = ip / step - 1;
   }
   return sequence(src, anchor, src.length, 4, out, op);
 }
@@ -102,10 +105,6 @@ function compress(src: Uint8Array, step: number, out: Uint8Array, at: number): n
 function equal(src: Uint8Array, at: number, distance: number, count: number): boolean {
   for (let i = at; i < at + count; i++) if (src[i] !== src[i - distance]) return false;
   return true;
-}
-
-function hashOf(word: number, second: number): number {
-  return (Math.imul(word, 0x9e3779b1) + Math.imul(second, 0x85ebca6b)) >>> (32 - HASH_BITS);
 }
 
 /** Writes a sequence's token and literals; offset and the rest of the match length come after it. */

@@ -10,7 +10,8 @@ const LAST_PIXELS = 8;
 
 @inline
 function slotOf(places: usize, at: usize): usize {
-  return places + (((load<u32>(at) * 0x9e3779b1 + load<u32>(at, 4) * 0x85ebca6b) >> (32 - HASH_BITS)) << 1);
+  const mixed = load<u32>(at) * 0x9e3779b1 + load<u32>(at, 4) * 0x85ebca6b + load<u32>(at, 8) * 0xc2b2ae35;
+  return places + ((mixed >> (32 - HASH_BITS)) << 1);
 }
 
 /** By bits: which of four pixels are the same as those `distance` bytes before. */
