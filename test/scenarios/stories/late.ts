@@ -129,6 +129,20 @@ const answers: readonly Scenario[] = [
       await stage.for(10_000);
     },
   ),
+  ...late(
+    'answer-too-late-of-main-alone',
+    'the end was held back for long enough when the answer comes: the client, which has main alone, was sent away.',
+    'b',
+    async (stage, { a, b, scheme }) => {
+      await unheard(stage, a, b, scheme);
+      await stage.for(1_000);
+      a.complete(b);
+      await stage.for(15_000);
+      a.flow('main:0');
+      await stage.for(10_000);
+    },
+    { channels: [] },
+  ),
   ...(['refuses', 'is silent'] as const).flatMap((how) => [
     ...late(
       `no-of-a-target-that-${how.replaceAll(' ', '-')}-and-it-is-given-up`,
@@ -303,6 +317,25 @@ const switches: readonly Scenario[] = [
       if (scheme === 'seamless') assert.deepEqual(heard, typed, 'all of them');
     },
     { channels: all },
+  ),
+  ...late(
+    'said-when-it-was-let-go',
+    'what clients say on a channel that was let go does not count, and is no offence.',
+    'b',
+    async (stage, { a, b, scheme }) => {
+      a.announce(b, scheme);
+      await stage.for(200);
+      a.complete(b);
+      for (const { channel } of a.live()) {
+        stage.inject(a.connection(channel), 'client', { type: 'msgc.migrate_flush_mark', body: {} });
+      }
+      await stage.for(3_000);
+      assert.deepEqual(
+        stage.log.filter((line) => /closed: /.test(line)),
+        [],
+      );
+    },
+    { schemes: ['early-link', 'semi-seamless'], channels: words, again: false },
   ),
   ...late(
     'let-go-before-the-word',

@@ -214,6 +214,9 @@ const fromStrangers: readonly Scenario[] = [
   asked('hangs-up', 'A connection that is hung up before anything was said.', () => ['hangs up']),
   asked('is-none', 'What comes is not SPICE: it is hung up.', () => [new Uint8Array(64).fill(65)]),
   asked('has-another-version', 'A peer of another version is told so.', () => [linkMessage({}, { major: 3 })]),
+  asked('has-version-0', 'A peer of a version that there never was is hung up on, and told nothing.', () => [
+    linkMessage({}, { major: 0 }),
+  ]),
   asked('lies-about-its-size', 'A message that is too long is refused.', () => [linkMessage({}, { size: 1_000_000 })]),
   asked('stops-before-the-ticket', 'A peer that has its key and says no more.', () => [message(), 'waits']),
   asked('hangs-up-before-the-ticket', 'A peer that has its key and hangs up.', () => [message(), 'hangs up']),
