@@ -124,8 +124,8 @@ function touched(all: readonly Known[], chart: string, mutant: Mutant): readonly
   const { state } = mutant;
   const event = eventOf(mutant);
   const here = all.filter(({ played }) => played.visited.has(state));
-  // A state that is left in the step in which it is entered is never seen.
-  if (here.length === 0) return all.filter(({ played }) => played.visited.has(chart));
+  // A state that is left in the step in which it is entered is not seen.
+  if (here.length === 0 || / always/.test(mutant.id)) return all.filter(({ played }) => played.visited.has(chart));
   if (event === undefined) return here;
   return here.filter(({ heard }) => heard.get(state)?.some((one) => one.startsWith(event)) === true);
 }

@@ -318,6 +318,27 @@ const switches: readonly Scenario[] = [
     },
     { channels: all },
   ),
+  ...(['migrate_begin', 'migrate_begin_seamless'] as const).flatMap((word) =>
+    late(
+      `${word.replaceAll('_', '-')}-without-a-cancel`,
+      'the source announces another target without taking the first one back, as others do: the client drops the first.',
+      'a',
+      async (stage, { a, b, client, scheme }) => {
+        const c = stage.host('c');
+        a.announce(c, scheme);
+        await stage.for(100);
+        const to = { host: 'b', port: 1, sport: 0, certSubject: '' };
+        const body = word === 'migrate_begin' ? to : { ...to, srcMigVersion: 1 };
+        stage.inject(a.connection('main:0'), 'server', { type: `msg.${word}`, body });
+        await stage.for(1_000);
+        assert.deepEqual([c.live().length, b.live().length], [0, client.wanted.length]);
+        stage.inject(a.connection('main:0'), 'server', { type: 'msg.migrate_cancel', body: {} });
+        await stage.for(1_000);
+        a.giveUp();
+      },
+      { again: false },
+    ),
+  ),
   ...late(
     'said-when-it-was-let-go',
     'what clients say on a channel that was let go does not count, and is no offence.',

@@ -506,6 +506,25 @@ const revived: readonly Scenario[] = [
 
 const few: readonly Scenario[] = [
   {
+    name: 'resumed-when-up-and-looks-for-nobody-then',
+    about: 'A client that was up is killed; the one that goes on looks for no server that it loses: it ends.',
+    story: async (stage) => {
+      const journal = new MemoryJournal();
+      const a = stage.host('a');
+      const first = stage.client({ to: 'a', channels: ['inputs'], journal });
+      await stage.for(5_000);
+      stage.begin();
+      const past = MemoryJournal.after([...journal.read()]);
+      first.client.system.stop();
+      for (const { pair } of a.live()) pair.cut();
+      await stage.for(100);
+      const client = stage.again(first, await resume({ ...first.options, journal: past, reconnect: false }));
+      await stage.for(30_000);
+      assert.equal(client.client.system.population, 0);
+      assert.deepEqual(a.live(), []);
+    },
+  },
+  {
     name: 'resumed-that-looks-for-nobody',
     about: 'A client is killed while it links; the one that goes on waits for no server, and there is none.',
     story: async (stage) => {
