@@ -91,6 +91,6 @@ console.log(
 );
 console.log(
   `${all.length - count.length} more cannot be told from their charts by anybody; ${broke} of those that scenarios find break ` +
-    `what one asks to hold, the others its transcript; ${((Date.now() - began) / 1000).toFixed(0)} s`,
+    `what one asks to hold before its transcript is another one; ${((Date.now() - began) / 1000).toFixed(0)} s`,
 );
 if (unknown.length > 0) process.exitCode = 1;
