@@ -122,8 +122,12 @@ export const mainServer = channelSetup<typeof MainChannel, 'server'>()
           /** Spec §3b 3: an early link hears no init, only what may be different here. */
           'asking for what has changed': {
             ...answering('send clock', 'send mouse mode'),
-            /** Another channel may have shown that the client has come, before main did. */
-            on: { 'msgc.attach_channels': { actions: 'pass it on to the session' } },
+            on: {
+              /** Another channel may have shown that the client has come, before main did. */
+              'msgc.attach_channels': { actions: 'pass it on to the session' },
+              /** It goes on before the guest has answered: a client that is let go would take the clock for an offence. */
+              'migration.move': 'greeted',
+            },
           },
           greeted: {
             on: { 'msgc.attach_channels': { actions: 'pass it on to the session' } },

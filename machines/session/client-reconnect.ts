@@ -96,6 +96,7 @@ export const reconnectingSetup = sessionClientSetup.extend({
     'it may be found later': ({ context, event }) => context.reconnect?.atStart === true && isLoss(event),
     'its session is over there': ({ context, event }) =>
       event.type === 'link.failed' && event.code === LinkErrorCode.badConnectionId && isHome(context),
+    'it is to look no more': ({ event }) => event.type === 'api.resumed' && (event.reconnect ?? null) === null,
     'tries are left': ({ context }) => context.searches < (context.reconnect?.tries ?? 0),
   },
   delays: {
@@ -137,6 +138,8 @@ export const begunAgain = {
 
 export const reconnecting = {
   initial: 'deciding',
+  /** The program that goes on with it may have another mind. */
+  on: { 'api.resumed': { guard: 'it is to look no more', target: '#session/client.closed', actions: givenUp } },
   after: {
     'reconnect deadline': { target: '#session/client.closed', actions: givenUp },
   },

@@ -54,6 +54,12 @@ const servers = (world: World) => [...world.programs.keys()].filter((name) => na
 /** Nothing went wrong, nothing was slow, nobody lost patience. */
 const smooth = ({ facts }: World) => facts.faults.length === 0 && facts.rushed === 0 && !facts.gaveUp;
 
+/** The client has closed this connection of a server's, which has not heard of it. */
+function hungUp(world: World, path: string): boolean {
+  const host = world.actor(path)?.host;
+  return host?.side === 'server' && world.connections.get(host.pipe)?.client.open === false;
+}
+
 /** The best scheme that all three are capable of and that the hypervisor allows (spec §3.0). */
 function bestScheme({ scheme, schemes = {}, declines, tokenless }: Scenario): Scheme {
   const { client: ours = allSchemes, source = allSchemes, target = allSchemes } = schemes;
@@ -83,9 +89,15 @@ export const always: readonly Always[] = [
   {
     name: 'honest peers never offend',
     because: 'spec §5.9: what is a violation is bogus; honest peers send nothing bogus, whatever the order',
-    after: ({ incidents, world }) => {
+    after: ({ incidents, world, before, scenario }) => {
       const violation = incidents.find((incident) => incident.do === 'violation');
       if (violation === undefined || befell(world, 'bad data')) return undefined;
+      // What comes to a session that its client has left is nobody's offence: the server has not heard yet that it is over.
+      if (hungUp(before, `${parentOf(violation.path)}/main:0`)) return undefined;
+      // A channel that was not up at the source yet is linked at the target when main has gone over. Where main's data come
+      // later than that, the target takes it for one of those that bring data: it is hung up once, and linked again.
+      const waited = value(before.actor(violation.path))?.flow === 'awaiting migrate data';
+      if ((scenario.cold || scenario.added !== undefined) && waited && world.facts.rushed > 0) return undefined;
       return `${violation.path} takes offence: ${violation.reason}`;
     },
   },
@@ -212,14 +224,22 @@ function closedWithReason(world: World, { returns = false }: Scenario): boolean 
     befell(world, 'no facts main:0', 'bad data main:0') ||
     // A client that may return looks for its server where its connections were only cut.
     (!returns && befell(world, 'cut main:0', 'host cut')) ||
-    (facts.guest !== 'source' && facts.silent.includes(facts.guest)) ||
+    // Nobody answers where the guest is: a client that was on its way there, or was cut off and looked for it there.
+    (facts.silent.includes(facts.guest) &&
+      (facts.guest !== 'source' || befell(world, 'cut main:0', 'host cut', 'server disconnects'))) ||
     // Spec §1.3: its password was no good where the guest is, when it was tried last.
     facts.denied.includes(`main:0 ${facts.guest}`)
   );
 }
 
-/** The client may be where the guest is not: where it is, or where the guest is, nobody says a word any more. */
-const astrayWithReason = ({ facts }: World): boolean => facts.silent.length > 0;
+/**
+ * The client may be where the guest is not: where it is, or where the guest is, nobody says a word any more; or it was cut off,
+ * and its server let it wait too long (spec §3g), or refused it, when it came back, so it went to the only other place it knows.
+ */
+const astrayWithReason = (world: World): boolean =>
+  world.facts.silent.length > 0 ||
+  world.facts.passedBy.includes(world.facts.guest) ||
+  befell(world, `refused ${world.facts.guest}`);
 
 const rests: Readonly<Record<string, (actor: Actor, world: World) => boolean>> = {
   'session/client': (actor) => value(actor).up?.staying === 'settled',

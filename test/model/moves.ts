@@ -118,6 +118,7 @@ export class Game {
       rushed: 0,
       gaveUp: false,
       letDown: false,
+      passedBy: [],
       greeted: false,
       fellBack: false,
       silent: [],
@@ -427,6 +428,12 @@ export class Game {
         act: (world) => {
           if (early) world.know({ rushed: world.facts.rushed + 1 });
           if (early && path === 'client' && settlesInVain(world)) world.know({ letDown: true });
+          const { value, context } = actor.state!.snapshot;
+          const looks = path === 'client' && value['switching host'] === 'awaiting init';
+          if (early && (looks || path.startsWith('client/link:main:'))) {
+            const { host } = context.destination;
+            world.know({ passedBy: [...new Set([...world.facts.passedBy, host])].sort() });
+          }
           this.step(world, name, `elapse ${path} ${index}`, (run) => run.elapse(path, index));
         },
       });
@@ -610,8 +617,10 @@ export class Game {
         if (facts.moves === '') announce('source', 'target');
         else if (facts.moves === '-' && failing('again')) announce('source', 'target', 'again');
         if (facts.moves === '-' && failing('elsewhere')) announce('source', 'other', 'elsewhere');
-        if (facts.moves === '+' && failing('onward')) announce('target', 'other', 'onward');
-        if (facts.moves === '+' && failing('back')) announce('target', 'source', 'back');
+        // Where its source has not heard of the end, the guest may still be on its way.
+        if (facts.moves !== '+' || facts.guest !== 'target') break;
+        if (failing('onward')) announce('target', 'other', 'onward');
+        if (failing('back')) announce('target', 'source', 'back');
         break;
       case 'announced':
         if (scenario.led) break;

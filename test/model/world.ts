@@ -176,6 +176,8 @@ export interface Facts {
    * settled at a target whose end had been on its way for longer than it waits for that.
    */
   readonly letDown: boolean;
+  /** Servers that the client has taken for silent when it looked for the guest there: the link, or init, came too late. */
+  readonly passedBy: readonly ProgramName[];
   /** A server has greeted the client. */
   readonly greeted: boolean;
   /** The client had to begin at a target afresh. */

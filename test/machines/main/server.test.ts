@@ -128,6 +128,16 @@ describe('main at a target', () => {
       });
   });
 
+  /** Found by the model: the clock, told to a client that had been let go, was an offence, and cost it its session. */
+  test('asks no more when the client is let go before the guest has answered', () => {
+    const asking = arrived.after(greet('early-link'));
+    asking.when(move('seamless')).expect({
+      in: { flow: 'flushing', greeting: 'greeted' },
+      does: [ends('ask the guest'), send('msg.migrate', { flags: 3 })],
+      runs: [],
+    });
+  });
+
   test('waits for the state of a seamless client', () => {
     const data = new Uint8Array([1]);
     const waiting = arrived.when(greet('seamless'));

@@ -889,6 +889,21 @@ describe('a client that has lost its server', () => {
     expect(drawingLots.pending('reconnect deadline').delay).toBe(60_000);
   });
 
+  /** Found by random events: the wait was worked out from a policy that was no more, and the client broke. */
+  test('gives up when the program that goes on with it looks for nobody, and goes on with another policy', () => {
+    const resumed = (policy: typeof reconnect | null): SessionClientEvent => ({
+      type: 'api.resumed',
+      reconnect: policy,
+    });
+    for (const looking of [there2.after(lost('main:0')), waiting, linkingAgain, greetedAgain]) {
+      const over = looking.when(resumed(null));
+      expect(over.snapshot.status).toBe('done');
+      expect(over.acts).toContainEqual(givenUp(1, why));
+    }
+    const longer = { ...reconnect, tries: 9 };
+    waiting.when(resumed(longer)).expect({ in: { reconnecting: 'waiting' }, context: { reconnect: longer } });
+  });
+
   test('asks for its session, where that can be had back', () => {
     waiting.when(elapsed('retry delay')).expect({ in: { reconnecting: 'linking main' }, does: [returning(3)] });
     able(caps(MainCap.seamlessMigrate))
