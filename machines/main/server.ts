@@ -19,7 +19,9 @@ const noAnswer = {
 } as const;
 
 /** Asks the guest, and says to the client what these actions make of its answer. */
-const answering = <Says extends 'send init' | 'send name' | 'send uuid' | 'send clock' | 'send mouse mode'>(
+const answering = <
+  Says extends 'send init' | 'send name' | 'send uuid' | 'send clock' | 'send mouse mode' | 'send agent',
+>(
   ...says: readonly Says[]
 ) =>
   ({
@@ -80,6 +82,14 @@ export const mainServer = channelSetup<typeof MainChannel, 'server'>()
           },
         }),
       ),
+      'send agent': emit(
+        (_, { agentConnected, agentTokens }: MainFacts): Command => ({
+          type: 'send',
+          message: agentConnected
+            ? { type: 'msg.agent_connected_tokens', body: { numTokens: agentTokens } }
+            : { type: 'msg.agent_disconnected', body: { errorCode: 0 } },
+        }),
+      ),
     },
     guards: {
       'begins at a target': ({ event }) => event.type === 'link.attach' && event.beginning === 'arrived',
@@ -121,7 +131,7 @@ export const mainServer = channelSetup<typeof MainChannel, 'server'>()
           'asking for facts at the target': answering('send init'),
           /** Spec §3b 3: an early link hears no init, only what may be different here. */
           'asking for what has changed': {
-            ...answering('send clock', 'send mouse mode'),
+            ...answering('send clock', 'send mouse mode', 'send agent'),
             on: {
               /** Another channel may have shown that the client has come, before main did. */
               'msgc.attach_channels': { actions: 'pass it on to the session' },

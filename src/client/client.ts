@@ -22,6 +22,7 @@ import type { Journal } from '../journal/journal.ts';
 import { addressWord } from '../protocol/address.ts';
 import { CommonCap, caps, InputsCap, MainCap, PlaybackCap, RecordCap } from '../protocol/capabilities.ts';
 import type { Pipe } from '../transport/pipe.ts';
+import { ClientAgent } from './agent.ts';
 import { type DisplayOptions, Displays, displayCaps } from './displays.ts';
 import { type Gap, GapWatch } from './gap.ts';
 import { ClientInput } from './input.ts';
@@ -78,6 +79,8 @@ export class Client {
   readonly events: Observable<ClientEvent>;
   readonly input = new ClientInput();
   readonly pointer = new ClientPointer();
+  /** The guest's agent: the clipboard, and what else is said to a program in the guest. */
+  readonly agent: ClientAgent;
   readonly playback: ClientPlayback;
   readonly record: ClientRecord;
   readonly system: System;
@@ -106,6 +109,7 @@ export class Client {
     this.schemes = options.schemes ?? ['seamless', 'semi-seamless', 'switch-host'];
     this.reconnect = reconnectPolicy(options.reconnect);
     this.clock = taken?.clock ?? options.clock ?? wallClock;
+    this.agent = new ClientAgent(this.clock, (line) => this.system.log(line));
     this.soundCodec = new SoundCodec(options.loadOpus);
     this.playback = new ClientPlayback(this.soundCodec);
     this.record = new ClientRecord(() => this.multiMediaTime, this.soundCodec);
@@ -249,6 +253,7 @@ export class Client {
 
   private attachMain(host: ChannelHost): void {
     this.main = host;
+    this.agent.attach(host);
     host.messages.subscribe(({ type, body }) => {
       if (type === 'msg.init') {
         this.mouseMode = { supported: body.supportedMouseModes, current: body.currentMouseMode };

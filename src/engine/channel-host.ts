@@ -177,6 +177,11 @@ export class ChannelHost implements Host {
     this.inform(event);
   }
 
+  /** What the peer has sent is against the rules: the channel is closed, and the peer told why. */
+  refuse(reason: string): void {
+    this.violate(new SumacError('violation', reason));
+  }
+
   // --------------------------------------------------------------------------------------------------- the chart's
 
   async perform(question: string, input: unknown): Promise<unknown> {

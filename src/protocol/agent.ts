@@ -23,6 +23,7 @@ import {
   type Value,
 } from '../wire/codec.ts';
 import { derived, field, layout } from '../wire/layout.ts';
+import { longestAgentMessage } from './header.ts';
 
 /** Before each piece between server and agent (and in migration data): which end it belongs to, and its size in bytes. */
 export const VDIChunkHeader = struct({ port: u32, size: u32 });
@@ -185,6 +186,9 @@ const nameByNumber = new Map(
   Object.entries(AgentMessageType).map(([name, number]) => [number, name as AgentMessageName]),
 );
 
+/** Whether it is a message that this protocol has; agents may be newer. */
+export const knowsAgentMessage = (type: number): boolean => nameByNumber.has(type);
+
 /** Reads the body of one message. Throws WireError; an unknown type is a `value` fault. */
 export function decodeAgentMessage(type: number, body: Uint8Array, abilities?: AgentAbilities): AgentMessage {
   const name = nameByNumber.get(type);
@@ -223,22 +227,37 @@ export class AgentAssembler {
   private parsed: AgentMessageHeader | undefined;
   /** What has come of the body, in a buffer that grows with it: never a piece of its own for each byte. */
   private body = new Uint8Array(0);
-  private missing = 0;
+  private left = 0;
 
-  constructor(most = 16 * 1024 * 1024) {
+  constructor(most = longestAgentMessage) {
     this.most = most;
   }
 
   /** Bytes of an unfinished message that are held. */
   get held(): number {
-    return this.parsed === undefined ? this.have : agentMessageHeaderSize + this.parsed.size - this.missing;
+    return this.parsed === undefined ? this.have : agentMessageHeaderSize + this.parsed.size - this.left;
+  }
+
+  /** Bytes of the message under way that have not come yet; 0 while its header has not. */
+  get missing(): number {
+    return this.left;
+  }
+
+  /** What has come of the message under way, from its header on. A copy. */
+  get unfinished(): Uint8Array {
+    const header = this.parsed === undefined ? this.have : agentMessageHeaderSize;
+    const body = this.parsed === undefined ? 0 : this.parsed.size - this.left;
+    const bytes = new Uint8Array(header + body);
+    bytes.set(this.header.subarray(0, header));
+    bytes.set(this.body.subarray(0, body), header);
+    return bytes;
   }
 
   /** Takes the next piece; returns the messages that it completes. */
   push(piece: Uint8Array): { header: AgentMessageHeader; body: Uint8Array }[] {
     const whole: { header: AgentMessageHeader; body: Uint8Array }[] = [];
     let at = 0;
-    while (at < piece.length || (this.parsed !== undefined && this.missing === 0)) {
+    while (at < piece.length || (this.parsed !== undefined && this.left === 0)) {
       if (this.parsed === undefined) {
         const part = piece.subarray(at, at + agentMessageHeaderSize - this.have);
         this.header.set(part, this.have);
@@ -249,9 +268,9 @@ export class AgentAssembler {
         if (parsed.protocol !== agentProtocol) throw new WireError('value', at, `agent protocol ${parsed.protocol}`);
         if (parsed.size > this.most) throw new WireError('count', at, `an agent message of ${parsed.size} bytes`);
         this.parsed = parsed;
-        this.missing = parsed.size;
-      } else if (this.missing > 0) {
-        const part = piece.subarray(at, at + this.missing);
+        this.left = parsed.size;
+      } else if (this.left > 0) {
+        const part = piece.subarray(at, at + this.left);
         this.gather(part, this.parsed.size);
         at += part.length;
       } else {
@@ -267,11 +286,11 @@ export class AgentAssembler {
     this.have = 0;
     this.parsed = undefined;
     this.body = new Uint8Array(0);
-    this.missing = 0;
+    this.left = 0;
   }
 
   private gather(part: Uint8Array, size: number): void {
-    const had = size - this.missing;
+    const had = size - this.left;
     const need = had + part.length;
     if (need > this.body.length) {
       const wider = new Uint8Array(Math.min(size, Math.max(need, this.body.length * 2, agentMaxDataSize)));
@@ -279,6 +298,6 @@ export class AgentAssembler {
       this.body = wider;
     }
     this.body.set(part, had);
-    this.missing -= part.length;
+    this.left -= part.length;
   }
 }

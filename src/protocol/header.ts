@@ -5,12 +5,16 @@ export const fullHeaderSize = 18;
 export const miniHeaderSize = 6;
 
 const mebi = 1024 * 1024;
+/** Bytes of what client and agent say to each other at once. */
+export const longestAgentMessage = 16 * mebi;
 
 /**
  * The longest body that a receiver takes, in bytes, by who sends it and the channel's word. The reference has no limit
- * towards the client; pictures need room, nothing else does. A server takes 2,048 bytes of input at a time (spec §2.5).
+ * towards the client; pictures need room, and the migrate data of main, which may hold an agent's message that is not whole yet.
+ * A server takes 2,048 bytes of input at a time (spec §2.5).
  */
 export function longestBody(sender: 'server' | 'client', channel: string): number {
+  if (channel === 'main') return longestAgentMessage + mebi;
   if (sender === 'server') return channel === 'display' ? 64 * mebi : 4 * mebi;
   return channel === 'inputs' ? 2_048 : mebi;
 }

@@ -1,4 +1,4 @@
-/** The main channel's side of the guest: its name, its clock, its mouse mode, told to every client. */
+/** The main channel's side of the guest: its name, its clock, its mouse mode and its agent, told to every client. */
 import type { MainFacts, Scheme } from '../../machines/contract.ts';
 import type { GuestFacts } from '../../machines/supervisor.ts';
 import type { ChannelHost } from '../engine/channel-host.ts';
@@ -6,7 +6,8 @@ import type { Clock } from '../engine/clock.ts';
 import { UsageError } from '../errors.ts';
 import { caps, MainCap } from '../protocol/capabilities.ts';
 import { MouseMode } from '../protocol/main.ts';
-import { emptyCharDevice, readMigrateData, writeMigrateData } from '../protocol/migrate-data.ts';
+import { readMigrateData, writeMigrateData } from '../protocol/migrate-data.ts';
+import { agentWindow, ServerAgent } from './agent.ts';
 import type { Part } from './part.ts';
 
 /** A server tells clients a clock that is a little behind, so that sound and video can be held back (spec §3g). */
@@ -14,6 +15,7 @@ const multiMediaLag = 400;
 
 export class Main implements Part {
   readonly caps: readonly number[];
+  readonly agent = new ServerAgent();
   private readonly name: string;
   private readonly uuid: Uint8Array;
   private readonly clock: Clock;
@@ -39,6 +41,7 @@ export class Main implements Part {
   }
 
   attach(host: ChannelHost): void {
+    this.agent.attach(host);
     host.states.subscribe((state) => {
       if (state.type === 'ready') {
         this.hosts.add(host);
@@ -86,25 +89,24 @@ export class Main implements Part {
     for (const host of this.hosts) this.tellTime(host);
   }
 
-  ask(): MainFacts {
+  ask(host: ChannelHost): MainFacts {
     return {
       displayChannels: 1,
       supportedMouseModes: this.mouse.supported,
       currentMouseMode: this.mouse.current,
-      agentConnected: false,
-      agentTokens: 10,
+      agentConnected: this.agent.ask(host),
+      agentTokens: agentWindow,
       multiMediaTime: this.toldTime,
       name: this.name,
       uuid: this.uuid,
     };
   }
 
-  /** There is no agent, so there is nothing of it to hand over. */
-  collect(): Uint8Array {
+  collect(host: ChannelHost): Uint8Array {
     return writeMigrateData('main', {
       version: 1,
-      agentBase: emptyCharDevice(),
-      clientAgentStarted: false,
+      ...this.agent.collect(host),
+      // What the agent says is passed on whole: there is never a part of it here.
       agent2client: {
         chunkHeaderSize: 0,
         chunkHeader: { port: 0, size: 0 },
@@ -113,12 +115,11 @@ export class Main implements Part {
         msgRemaining: 0,
         msgFilterResult: 0,
       },
-      client2agent: { msgRemaining: 0, msgFilterResult: 0 },
     });
   }
 
-  load(_host: ChannelHost, data: Uint8Array): void {
-    readMigrateData('main', data);
+  load(host: ChannelHost, data: Uint8Array): void {
+    this.agent.load(host, readMigrateData('main', data));
   }
 
   private get facts(): GuestFacts {

@@ -7,7 +7,7 @@ export interface Part {
   /** A client's channel begins. */
   attach(host: ChannelHost): void;
   /** What is true of the guest at this moment; the chart asks before it greets. */
-  ask?(): unknown;
+  ask?(host: ChannelHost): unknown;
   /** The channel's state for the target of a seamless hand-over. */
   collect?(host: ChannelHost): Uint8Array;
   /** Takes over the state that came from the source. Throws WireError when it is not of this channel. */

@@ -20,6 +20,7 @@ import { CommonCap, caps } from '../protocol/capabilities.ts';
 import type { Console, Spice } from '../sources/console.ts';
 import { type Listening, type ListenOptions, listen } from '../transport/listen.ts';
 import type { Pipe } from '../transport/pipe.ts';
+import type { ServerAgent } from './agent.ts';
 import { type ConnectionEvent, Connections, type OpenConnection, type Peer, peerOf } from './connections.ts';
 import { ServerDisplay } from './display.ts';
 import { Door, type DoorOptions } from './door.ts';
@@ -268,6 +269,11 @@ export class Server implements Console, Spice {
     return this.main.mouseMode;
   }
 
+  /** The guest's agent: the clipboard and what else clients say to a program in the guest. */
+  get agent(): ServerAgent {
+    return this.main.agent;
+  }
+
   /** The clock that sound and video follow, in milliseconds; wraps at 2³². Set when a guest arrives with its own. */
   get multiMediaTime(): number {
     return this.main.multiMediaTime;
@@ -378,7 +384,7 @@ export class Server implements Console, Spice {
     const part = this.parts[addressWord(host.channel)]!;
     switch (question) {
       case 'ask the guest':
-        return part.ask!();
+        return part.ask!(host);
       case 'collect migrate data':
         return part.collect!(host);
       case 'load migrate data':

@@ -113,6 +113,15 @@ describe('main at a target', () => {
       does: [
         send('msg.multi_media_time', { time: 4_000 }),
         send('msg.mouse_mode', { supportedModes: 3, currentMode: 2 }),
+        send('msg.agent_connected_tokens', { numTokens: 10 }),
+        ready(true),
+      ],
+    });
+    asking.when(done('ask the guest', { ...facts, agentConnected: false })).expect({
+      does: [
+        send('msg.multi_media_time', { time: 4_000 }),
+        send('msg.mouse_mode', { supportedModes: 3, currentMode: 2 }),
+        send('msg.agent_disconnected', { errorCode: 0 }),
         ready(true),
       ],
     });
