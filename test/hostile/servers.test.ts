@@ -204,7 +204,7 @@ describe('what is out of place', () => {
     ['a SWITCH_HOST whose host has no end', 'main', 111, dstInfo(1, { host: ascii('abc') })],
     ['a SWITCH_HOST that is cut off', 'main', 111, dstInfo(1).subarray(0, 19)],
     ['a CHANNELS_LIST that is longer than it', 'main', 104, u32(0xffffffff)],
-    ['a message of 4 MiB and a byte', 'main', 109, u8(), { size: 4 * 1024 * 1024 + 1 }],
+    ['a message of 17 MiB and a byte', 'main', 109, u8(), { size: 17 * 1024 * 1024 + 1 }],
   ];
   it.each(fatal)('%s on main ends the session', async (_name, word, number, body, lies = {}) => {
     const served = await session();
