@@ -25,6 +25,7 @@ export type { SupervisorNews } from '../machines/supervisor.ts';
 export { loadOpus, type Opus, type OpusOptions } from './audio/opus.ts';
 export { type ConnectionFile, readConnectionFile } from './cli/connection-file.ts';
 export { readSpiceUri, type SpiceAddress, writeSpiceUri } from './cli/uri.ts';
+export type { ClientAgent } from './client/agent.ts';
 /** The client alone, as it runs in a browser too: it is told how to dial. */
 export {
   Client,
@@ -33,6 +34,7 @@ export {
   connect as connectWith,
   resume as resumeWith,
 } from './client/client.ts';
+export type { ClientClipboard, PasteType } from './client/clipboard.ts';
 export type { PointerShape } from './client/cursor-shape.ts';
 export type { DisplayOptions, PreferredCompression, VideoCodec } from './client/displays.ts';
 export type { Gap } from './client/gap.ts';
@@ -59,6 +61,7 @@ export { type JournalRecord, LeftOut } from './journal/record.ts';
 export type { Store, StreamHead } from './journal/store.ts';
 export { type Journals, type OpenJournalOptions, openJournal, openStore } from './open-journal.ts';
 export * as protocol from './protocol/index.ts';
+export type { AgentNews, AgentPost, ServerAgent } from './server/agent.ts';
 export type { ConnectionEvent, OpenConnection, Peer } from './server/connections.ts';
 export { createServer, Server, type ServerEvent, type ServerOptions } from './server/server.ts';
 export type { Console, CursorShape, Guest, GuestInput, Rect } from './sources/console.ts';
