@@ -103,6 +103,8 @@ export function answerTheVm({ world, moves, failing, hear, step }: Hands, { path
   };
 
   if (question!.name === 'reach the target') {
+    // A target hears one source at a time: it has to hear first that the last one is gone.
+    if (there && world.facts.toBeTold.includes(to)) return;
     if (there) {
       say(`${to} > ${from}: welcome`, (now) => {
         now.know({ line: 'begun' });

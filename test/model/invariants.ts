@@ -201,6 +201,8 @@ export const always: readonly Always[] = [
 
 // --------------------------------------------------------------------------------------------- where nothing happens
 
+const cutOff = (world: World) => befell(world, 'cut main:0', 'host cut', 'server disconnects');
+
 /** Why it may be that the client has closed; each needs a fault that took away what it lived on. */
 function closedWithReason(world: World, { returns = false }: Scenario): boolean {
   const { facts } = world;
@@ -213,11 +215,15 @@ function closedWithReason(world: World, { returns = false }: Scenario): boolean 
     // Spec §3g: whoever says nothing for as long as anybody waits is taken for silent, and what is said after that comes too
     // late: a target's goodbye to a client that has settled there (spec §5.7: main lost is the end of the session) ...
     facts.letDown ||
-    // ... and a client's word to a target that has waited for it for half an hour.
+    // ... a client's word to a target that has waited for it for half an hour, and a link to who has the guest.
     (facts.gaveUp && facts.rushed > 0) ||
-    // Spec §4: the source must live until every client has left it, by itself. Ended before that, nobody had told the client where the
+    facts.passedBy.includes(facts.guest) ||
+    // Spec §4: the source must live until every client has left it, by itself. Ended before that, or silent when a client that
+    // was cut off comes back to it, nobody had told the client where the
     // guest was going, or it was not linked there any more and was not told where to go afresh.
-    (befell(world, 'source ends early') && (facts.followed === 0 || /^(failed|cancelled)$/.test(facts.phase))) ||
+    ((befell(world, 'source ends early') ||
+      ([...facts.silent, ...facts.passedBy].includes('source') && cutOff(world))) &&
+      (facts.followed === 0 || /^(failed|cancelled)$/.test(facts.phase))) ||
     // The program says that there is no way to where the source sends its client (spec §3a).
     befell(world, 'no destination client') ||
     // Spec §5.7: main lost is the end of the session; §2.2: a server that cannot say how the guest is ends it.
@@ -225,8 +231,7 @@ function closedWithReason(world: World, { returns = false }: Scenario): boolean 
     // A client that may return looks for its server where its connections were only cut.
     (!returns && befell(world, 'cut main:0', 'host cut')) ||
     // Nobody answers where the guest is: a client that was on its way there, or was cut off and looked for it there.
-    (facts.silent.includes(facts.guest) &&
-      (facts.guest !== 'source' || befell(world, 'cut main:0', 'host cut', 'server disconnects'))) ||
+    (facts.silent.includes(facts.guest) && (facts.guest !== 'source' || cutOff(world))) ||
     // Spec §1.3: its password was no good where the guest is, when it was tried last.
     facts.denied.includes(`main:0 ${facts.guest}`)
   );

@@ -427,7 +427,8 @@ export class Game {
         timer: true,
         act: (world) => {
           if (early) world.know({ rushed: world.facts.rushed + 1 });
-          if (early && path === 'client' && settlesInVain(world)) world.know({ letDown: true });
+          if (early && (path === 'client' ? settlesInVain(world) : missesWord(world, path)))
+            world.know({ letDown: true });
           const { value, context } = actor.state!.snapshot;
           const looks = path === 'client' && value['switching host'] === 'awaiting init';
           if (early && (looks || path.startsWith('client/link:main:'))) {
@@ -921,6 +922,11 @@ function cut(world: World, { id }: Connection): void {
     toClient: now.client.open ? [closing] : [],
   }));
 }
+
+/** A server's session takes its client for silent, and a word of the client's has been on its way for that long. */
+const missesWord = (world: World, path: string): boolean =>
+  /\/session:\d+$/.test(path) &&
+  world.connections.values().some(({ far, toServer }) => toServer.length > 0 && far.reader.startsWith(`${path}/`));
 
 /** It takes the target for its home now, and the end of that connection has been on its way for as long as it has waited. */
 function settlesInVain(world: World): boolean {

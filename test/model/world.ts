@@ -173,7 +173,7 @@ export interface Facts {
   readonly gaveUp: boolean;
   /**
    * The client has closed as its program, or the server that let it in, took longer than it waits, and it says so; or it has
-   * settled at a target whose end had been on its way for longer than it waits for that.
+   * settled at a target whose end had been on its way for longer than it waits for that, or a server did so with its word.
    */
   readonly letDown: boolean;
   /** Servers that the client has taken for silent when it looked for the guest there: the link, or init, came too late. */
